@@ -1,0 +1,95 @@
+"""What analysis says, as frozen data: values with their doubt. The report and the exports read nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from olbench.model import Cell, Outcome, Placement, Record
+
+Better = Literal["lower", "higher", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A number in its base unit, or None and the reason."""
+
+    number: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval. `value` or the interval may be None; `reason` then says why."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One metric of one cell. All numbers are in the metric's base unit (s, tok/s, B, J, share, ...)."""
+
+    metric: str  # key into metrics.METRICS
+    samples: int  # values that went in
+    visits: int  # visits that they come from
+    typical: Estimate  # mean over visits of the visit's median, Student-t interval over visits
+    p50: Estimate
+    p90: Estimate
+    p95: Estimate
+    p99: Estimate
+    least: float | None
+    most: float | None
+    per_visit: tuple[float, ...]  # each visit's median, in the order of repeats
+    missing: tuple[tuple[str, int], ...]  # reason -> how many samples had no value for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Mean seconds of one request's parts over a cell's good samples; None and the reason where unknown."""
+
+    queue: Value
+    load: Value
+    prefill: Value
+    decode: Value
+    network: Value  # network and client: our e2e less the server's total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Samples that failed alike: same cell, same outcome, same words."""
+
+    cell: str
+    outcome: Outcome
+    words: str
+    count: int
+    visits: tuple[int, ...]  # repeats in which it happened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFinding:
+    """All that can be said of one cell."""
+
+    cell: Cell
+    label: str  # short and unique in the run: only what varies between its cells
+    visits_planned: int
+    visits_taken: int  # visits that gave at least one measured good sample
+    outcomes: Mapping[Outcome, int]  # measured samples only
+    summaries: Mapping[str, Summary]  # metric key -> Summary; every metric of METRICS is there
+    by_prompt: Mapping[str, Mapping[str, Summary]]  # prompt name -> the sample metrics; {} for synthetic text
+    split: Split
+    placements: tuple[Placement, ...]  # distinct, in order of appearance
+    doubts: tuple[str, ...]  # sentences for the reader of this row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """A whole run, told."""
+
+    record: Record
+    cells: tuple[CellFinding, ...]  # in the plan's order; also those that could not be measured
+    axes: tuple[str, ...]  # names of the cell fields and options that vary in this run
+    answer: tuple[str, ...]  # two sentences at most: the answer to the scenario's question
+    failures: tuple[Failure, ...]
+    doubts: tuple[str, ...]  # sentences that concern the whole run
