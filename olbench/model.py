@@ -7,7 +7,13 @@ server reports are nanoseconds of its own clock. None means unknown, and a sente
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    Ints = array[int]
+    Floats = array[float]
+else:  # the class takes no parameter before Python 3.12, and the store reads these annotations
+    Ints = Floats = array
 
 Endpoint = Literal["generate", "chat"]
 CacheState = Literal["cold", "warm"]
@@ -173,8 +179,8 @@ FINAL = 8  # done:true
 class Chunks:
     """One row per line of the response, as columns."""
 
-    arrived_ns: array[int]  # 'q'; our monotonic clock
-    created_ns: array[int]  # 'q'; the server's created_at as Unix time; 0 where it sent none
+    arrived_ns: Ints  # 'q'; our monotonic clock
+    created_ns: Ints  # 'q'; the server's created_at as Unix time; 0 where it sent none
     kind: bytes  # bits TEXT, THINKING, COALESCED, FINAL
 
     def __len__(self) -> int:
@@ -214,8 +220,8 @@ class Series:
 
     name: str
     unit: str  # B, s, W, °C, Hz, share, cores, count
-    t_ns: array[int]  # 'q'
-    values: array[float]  # 'd'
+    t_ns: Ints  # 'q'
+    values: Floats  # 'd'
 
 
 @dataclass(frozen=True, slots=True)

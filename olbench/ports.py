@@ -1,11 +1,10 @@
 """The outside world as olbench needs it. Adapters fit these shapes; they do not inherit them."""
 
-from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from olbench.model import Cell, Fact, ModelCard, Prompt, Request, Resident, Sample
+from olbench.model import Cell, Fact, Ints, ModelCard, Prompt, Request, Resident, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Reply:
     status: int | None
     content_type: str
     body: bytes
-    marks: array[int]  # 'q', pairs: stamp, bytes of body so far
+    marks: Ints  # 'q', pairs: stamp, bytes of body so far
     stamps: str  # "kernel", "user-space", "none"
     fault: str | None  # refused, cut_off, stalled, cancelled, http_error; None: the response ended properly
     words: str  # the fault in words

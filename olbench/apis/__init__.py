@@ -1,0 +1,1 @@
+"""What we speak: HTTP with stamps, the wire formats, and the servers' APIs."""

@@ -1,0 +1,148 @@
+"""Bytes into messages: NDJSON lines with the stamps of the receives that brought them. No socket here."""
+
+from bisect import bisect_left
+from calendar import timegm
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from time import strptime
+from typing import Any
+
+import msgspec
+
+from olbench.model import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class StampedLine:
+    """One line without its newline; `coalesced`: its receive went on beyond it, so the stamp is an upper bound."""
+
+    text: bytes
+    stamp_ns: int
+    coalesced: bool
+
+
+def lines(body: bytes, marks: Ints) -> Iterator[StampedLine]:
+    """The non-empty lines of a body. `marks` holds pairs (stamp, bytes of body so far), as the transport wrote them.
+
+    A line arrived with the first receive that reached its last byte, the newline included. A last line without
+    newline counts as whole here: whether it is, is for its decoder to say.
+    """
+    ends = marks[1::2]
+    begin = 0
+    while begin < len(body):
+        newline = body.find(b"\n", begin)
+        end = len(body) if newline < 0 else newline + 1
+        at = bisect_left(ends, end)
+        if at < len(ends):
+            text = body[begin:end].strip()
+            if text:
+                yield StampedLine(text, marks[2 * at], ends[at] > end)
+        begin = end
+
+
+class Turn(msgspec.Struct):
+    """`message` of /api/chat."""
+
+    content: str | None = None
+    thinking: str | None = None
+
+
+class Line(msgspec.Struct):
+    """One line of /api/generate or /api/chat; unknown fields are ignored, missing ones are None."""
+
+    created_at: str | None = None
+    response: str | None = None
+    thinking: str | None = None
+    message: Turn | None = None
+    done: bool = False
+    done_reason: str | None = None
+    error: Any = None
+    total_duration: int | None = None
+    load_duration: int | None = None
+    prompt_eval_count: int | None = None
+    prompt_eval_duration: int | None = None
+    prompt_eval_cached_count: int | None = None
+    eval_count: int | None = None
+    eval_duration: int | None = None
+
+    def answer(self) -> str:
+        """Answer text of the line, from either endpoint."""
+        return (self.response or "") + ((self.message and self.message.content) or "")
+
+    def thought(self) -> str:
+        """Thinking text of the line, from either endpoint."""
+        return (self.thinking or "") + ((self.message and self.message.thinking) or "")
+
+
+_decoder = msgspec.json.Decoder(Line)
+
+
+def line(text: bytes) -> Line:
+    """One decoded line. ValueError says what is wrong with it, with its first words."""
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise ValueError(f"{fault}: {excerpt(text)}") from fault
+
+
+def error_words(raw: bytes) -> str:
+    """The words of an error body: JSON with `error` or `message`, or any text."""
+    try:
+        return said(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return excerpt(raw)
+
+
+def said(found: Any) -> str:
+    """The words inside a decoded error, however deep the server has wrapped them."""
+    whole = found
+    for _ in range(4):  # Ollama forwards the engine's JSON inside a JSON string
+        if isinstance(found, dict):
+            found = found.get("error", found.get("message"))
+        elif isinstance(found, str) and found.lstrip().startswith("{"):
+            try:
+                found = msgspec.json.decode(found)
+            except msgspec.DecodeError:
+                break
+        else:
+            break
+    return excerpt(found if isinstance(found, str) else msgspec.json.encode(whole))
+
+
+def excerpt(text: str | bytes, most: int = 300) -> str:
+    """The beginning of a foreign text as one printable line."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    flat = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return flat if len(flat) <= most else flat[: most - 1] + "…"
+
+
+def unix_ns(created_at: str | None) -> int:
+    """RFC 3339 with up to nine digits of fraction -> Unix time in nanoseconds; 0 when there is none or it is not one."""
+    if not created_at:
+        return 0
+    try:
+        seconds = _seconds(created_at[:19])
+        rest = created_at[19:]
+        fraction = ""
+        if rest.startswith("."):
+            fraction = rest[1:].rstrip("Zz").split("+")[0].split("-")[0]
+            rest = rest[1 + len(fraction) :]
+        return (seconds - _zone(rest)) * 1_000_000_000 + int(fraction[:9].ljust(9, "0"))
+    except ValueError:
+        return 0
+
+
+@lru_cache(maxsize=256)
+def _seconds(date: str) -> int:
+    return timegm(strptime(date, "%Y-%m-%dT%H:%M:%S"))
+
+
+@lru_cache(maxsize=16)
+def _zone(text: str) -> int:
+    if text in ("Z", "z", ""):
+        return 0
+    hours, minutes = text[1:].split(":")
+    seconds = int(hours) * 3600 + int(minutes) * 60
+    return -seconds if text[0] == "-" else seconds

@@ -1,0 +1,119 @@
+"""Before a visit: other models out, this one in with exactly the cell's options, and the proof that it is so."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from olbench.clock import now, sleep_until
+from olbench.errors import ServerError
+from olbench.model import Cell, ModelCard, Placement, Resident
+from olbench.ports import Api
+
+POLL_NS = 50_000_000
+UNLOAD_PATIENCE_NS = 60_000_000_000
+# The server may read a stale figure of free GPU memory right after an unload, and then place fewer layers there.
+GPU_SETTLE_NS = 1_500_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What is known of the process that holds the model; all None when it cannot be seen."""
+
+    pid: int | None
+    parallel: int | None
+
+
+NO_RUNNER = Runner(None, None)
+
+
+async def reachable(api: Api, patience_ns: int) -> str:
+    """The server's version; waits `patience_ns` for one that is just restarting. Raises ServerError."""
+    give_up = now() + patience_ns
+    while True:
+        try:
+            return await api.version()
+        except ServerError:
+            if now() >= give_up:
+                raise
+        await sleep_until(min(give_up, now() + 5 * POLL_NS))
+
+
+async def cleared(api: Api) -> tuple[str, ...]:
+    """Unload every model and wait until none is resident; the names that were. Raises ServerError when one stays."""
+    before = await api.resident()
+    for one in before:
+        await api.unload(one.name)
+    give_up = now() + UNLOAD_PATIENCE_NS
+    left = before
+    while left:
+        left = await api.resident()
+        if left and now() >= give_up:
+            names = ", ".join(one.name for one in left)
+            raise ServerError(
+                f"{names} did not leave memory within {UNLOAD_PATIENCE_NS // 10**9} s of the unload"
+            )
+        if left:
+            await asyncio.sleep(POLL_NS / 1e9)
+    if any(one.size_vram for one in before):
+        await asyncio.sleep(GPU_SETTLE_NS / 1e9)
+    return tuple(one.name for one in before)
+
+
+def holds(resident: tuple[Resident, ...], cell: Cell, card: ModelCard | None) -> bool:
+    """Whether the cell's model, and no other, is in memory with the cell's context (as far as the server tells)."""
+    found = _own(resident, cell, card)
+    return found is not None and len(resident) == 1 and found.context_length in (None, _context(cell, card))
+
+
+async def verified(
+    api: Api, cell: Cell, card: ModelCard | None, *, how: str, preload_ns: int | None, runner: Runner
+) -> Placement:
+    """What the server did with the model, held against what was asked of it."""
+    resident = await api.resident()
+    found = _own(resident, cell, card)
+    return Placement(
+        how="cold" if how == "cold" else "preloaded" if how == "preloaded" else "resident",
+        preload_ns=preload_ns,
+        digest=found.digest if found else None,
+        size=found.size if found else None,
+        size_vram=found.size_vram if found else None,
+        context_length=found.context_length if found else None,
+        runner_pid=runner.pid,
+        parallel=runner.parallel,
+        doubts=tuple(_doubts(resident, found, cell, card)),
+    )
+
+
+def _doubts(
+    resident: tuple[Resident, ...], found: Resident | None, cell: Cell, card: ModelCard | None
+) -> list[str]:
+    if found is None:
+        return [f"the server does not list {cell.model} as loaded after loading it"]
+    doubts: list[str] = []
+    if found.context_length is not None and found.context_length != cell.num_ctx:
+        doubts.append(f"asked for num_ctx {cell.num_ctx}, the server gave {found.context_length}")
+    if card and card.digest and found.digest and found.digest != card.digest:
+        doubts.append(f"{cell.model} changed during the run: its digest is now {found.digest[:12]}")
+    others = [one.name for one in resident if one is not found]
+    if others:
+        doubts.append(f"also in memory: {', '.join(others)}")
+    return doubts
+
+
+def _own(resident: tuple[Resident, ...], cell: Cell, card: ModelCard | None) -> Resident | None:
+    # A runner that two names share is listed under the name that loaded it first, so the digest counts too.
+    names = {cell.model.lower(), f"{cell.model}:latest".lower()}
+    by_name = [one for one in resident if one.name.lower() in names]
+    by_digest = [one for one in resident if card and card.digest and one.digest == card.digest]
+    return next(iter(by_name or by_digest), None)
+
+
+def _context(cell: Cell, card: ModelCard | None) -> int:
+    trained = card.context_length if card else None
+    return cell.num_ctx if trained is None else min(cell.num_ctx, trained)
+
+
+def cards_by_name(cards: tuple[ModelCard, ...]) -> Mapping[str, ModelCard]:
+    """Cards by the names that cells carry, with and without ":latest"."""
+    named = {card.name: card for card in cards}
+    return named | {card.name.removesuffix(":latest"): card for card in cards}

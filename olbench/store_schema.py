@@ -1,0 +1,44 @@
+"""The database's tables, by version. A newer olbench migrates an older file; an older one refuses a newer file."""
+
+# History
+# 1  2026-11: runs, visits, samples, readings.
+VERSION = 1
+
+STEPS: dict[int, str] = {
+    1: """
+CREATE TABLE run (
+    id TEXT PRIMARY KEY,
+    run TEXT NOT NULL,            -- model.Run as JSON
+    plan TEXT NOT NULL,           -- model.Plan as JSON
+    facts TEXT NOT NULL,          -- model.Facts as JSON, at the start
+    facts_end TEXT,               -- the same at the end
+    cards TEXT NOT NULL           -- list of model.ModelCard as JSON
+) STRICT;
+CREATE TABLE visit (
+    id INTEGER PRIMARY KEY,
+    run TEXT NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+    cell TEXT NOT NULL,
+    repeat INTEGER NOT NULL,
+    problem TEXT,                 -- NULL: it went through
+    frame TEXT NOT NULL           -- model.Observation without samples and readings, as JSON
+) STRICT;
+CREATE INDEX visit_run ON visit (run);
+CREATE TABLE sample (
+    id INTEGER PRIMARY KEY,
+    visit INTEGER NOT NULL REFERENCES visit (id) ON DELETE CASCADE,
+    outcome TEXT NOT NULL,
+    sample TEXT NOT NULL,         -- model.Sample without its chunks, as JSON
+    chunks BLOB NOT NULL          -- columns, see store_columns
+) STRICT;
+CREATE INDEX sample_visit ON sample (visit);
+CREATE TABLE reading (
+    id INTEGER PRIMARY KEY,
+    visit INTEGER NOT NULL REFERENCES visit (id) ON DELETE CASCADE,
+    part TEXT NOT NULL,           -- baseline or visit
+    name TEXT NOT NULL,
+    unit TEXT NOT NULL,
+    points BLOB NOT NULL          -- columns, see store_columns
+) STRICT;
+CREATE INDEX reading_visit ON reading (visit);
+""",
+}
