@@ -74,7 +74,7 @@ class Api(Protocol):
         """Fetch a model, one Progress a line."""
         ...
 
-    def encode(self, cell: Cell, request: Request, *, seed: int) -> Wire:
+    def encode(self, cell: Cell, request: Request) -> Wire:
         """The request as bytes. Pure: same arguments, same bytes."""
         ...
 

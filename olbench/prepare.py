@@ -2,28 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from olbench.clock import now, sleep_until
 from olbench.errors import ServerError
 from olbench.model import Cell, ModelCard, Placement, Resident
 from olbench.ports import Api
+from olbench.probes.runner import Runner
 
 POLL_NS = 50_000_000
 UNLOAD_PATIENCE_NS = 60_000_000_000
 # The server may read a stale figure of free GPU memory right after an unload, and then place fewer layers there.
 GPU_SETTLE_NS = 1_500_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Runner:
-    """What is known of the process that holds the model; all None when it cannot be seen."""
-
-    pid: int | None
-    parallel: int | None
-
-
-NO_RUNNER = Runner(None, None)
 
 
 async def reachable(api: Api, patience_ns: int) -> str:
@@ -71,6 +60,7 @@ async def verified(
     """What the server did with the model, held against what was asked of it."""
     resident = await api.resident()
     found = _own(resident, cell, card)
+    parallel = runner.settings.get("runner.parallel")
     return Placement(
         how="cold" if how == "cold" else "preloaded" if how == "preloaded" else "resident",
         preload_ns=preload_ns,
@@ -79,7 +69,7 @@ async def verified(
         size_vram=found.size_vram if found else None,
         context_length=found.context_length if found else None,
         runner_pid=runner.pid,
-        parallel=runner.parallel,
+        parallel=parallel if isinstance(parallel, int) else None,
         doubts=tuple(_doubts(resident, found, cell, card)),
     )
 

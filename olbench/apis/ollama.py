@@ -115,10 +115,9 @@ class Ollama:
 
     # --- measuring -------------------------------------------------------------------------------------------
 
-    def encode(self, cell: Cell, request: Request, *, seed: int) -> Wire:
+    def encode(self, cell: Cell, request: Request) -> Wire:
         """The request as bytes: num_ctx, num_predict, seed, temperature, think, keep_alive, truncate and shift said."""
         body = self._common(cell) | {"stream": self._streamed}
-        body["options"] = body["options"] | {"seed": seed}
         messages = request.prompt.messages
         if cell.api == "chat":
             body["messages"] = [{"role": one.role, "content": one.content} for one in messages]

@@ -1,0 +1,33 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: demo test check format live clean
+
+demo: $(INSTALLED)  ## real inference, measured and told: installs into .venv, fetches a 93 MB model, writes a report
+	$(BIN)/olbench run scenarios/quickstart.toml --pull --report reports/demo.html
+
+test: $(INSTALLED)  ## all tests that need no server of yours
+	$(BIN)/pytest -q
+
+check: $(INSTALLED)  ## what must hold before a commit
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+live: $(INSTALLED)  ## against a real Ollama server: make live URL=http://127.0.0.1:11434 [MODEL=llama3.2:3b]
+	OLBENCH_LIVE_URL=$(URL) OLBENCH_LIVE_MODEL=$(MODEL) $(BIN)/pytest -q -m live tests/live
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

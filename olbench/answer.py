@@ -1,0 +1,138 @@
+"""The answer to a run's question in two sentences at most: who is fastest, and what the other axes cost.
+
+Two cells are called different only where their 95 % intervals do not overlap, and only at equal other axes.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from olbench.contest import HEADLINES, Contest, apart, capital, contest, figure_of, has, noun, streams
+from olbench.costs import costs, effects
+from olbench.findings import CellFinding, Failure
+from olbench.labels import WHO, phrase, value
+from olbench.metrics import METRICS
+from olbench.prose import counted, distinct, listed, ranged, tallied
+from olbench.units import figures, words
+
+NAMED_AT_MOST = 3
+WORDS_AT_MOST = 160
+
+
+def answer(
+    cells: Sequence[CellFinding], axes: tuple[str, ...], failures: Sequence[Failure]
+) -> tuple[str, ...]:
+    """One or two sentences; one that says so when nothing was measured."""
+    found = contest(cells, axes)
+    if found is None:
+        return (capital(_nothing(cells, failures)),)
+    sentences = (_ranking(found), effects(found, cells) or costs(found))
+    return tuple(capital(sentence) for sentence in sentences if sentence)
+
+
+# --- nothing --------------------------------------------------------------------------------------------------
+
+
+def _nothing(cells: Sequence[CellFinding], failures: Sequence[Failure]) -> str:
+    outcomes: Counter[str] = Counter()
+    for one in cells:
+        outcomes.update(one.outcomes)
+    if outcomes:
+        why = f"none of {counted(outcomes.total(), 'request')} succeeded ({tallied(outcomes)})"
+    else:
+        reasons = distinct(one.summaries["e2e"].typical.reason for one in cells)
+        why = _cut(reasons[0]) if reasons else "the plan has no cells"
+    most = max(failures, key=lambda one: one.count, default=None)
+    quoted = f"; most often the server said “{_cut(most.words)}”" if outcomes and most and most.words else ""
+    return f"nothing was measured: {why}{quoted}."
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= WORDS_AT_MOST else f"{line[: WORDS_AT_MOST - 1]}…"
+
+
+# --- who ------------------------------------------------------------------------------------------------------
+
+
+def _ranking(found: Contest) -> str:
+    best, *others = found.ranking
+    unsure = [one for one in (best, *others) if found.has(one).low is None]
+    close = [one for one in others if not apart(found.has(best), found.has(one))]
+    if not others:
+        text = _alone(found, best)
+    elif unsure:
+        text = _undecided(found, others, found.has(unsure[0]).reason)
+    elif close:
+        text = _tied(found, close, [one for one in others if one not in close])
+    else:
+        text = _fastest(found, others)
+    return f"{_where(found)}, {text}{_unmeasured(found)}."
+
+
+def _where(found: Contest) -> str:
+    cell = found.ranking[0].cell
+    others = [axis for axis in found.axes if axis not in WHO and axis != "concurrency"]
+    return f"at {listed([streams(cell.concurrency), *(phrase(axis, value(cell, axis)) for axis in others)])}"
+
+
+def _head(found: Contest, one: CellFinding) -> str:
+    return f"{found.name(one)} {HEADLINES[found.key]} {figure_of(found.has(one), found.key)}"
+
+
+def _alone(found: Contest, best: CellFinding) -> str:
+    estimate = found.has(best)
+    why = f" (no interval: {estimate.reason})" if estimate.low is None else ""
+    if found.key == "ttft" or not has(best, "ttft"):
+        return f"{_head(found, best)}{why}"
+    felt = figure_of(best.summaries["ttft"].typical, "ttft", brackets="")
+    return f"{_head(found, best)}{why} and {HEADLINES['ttft']} {felt}"
+
+
+def _fastest(found: Contest, others: Sequence[CellFinding]) -> str:
+    best, second = found.ranking[0], others[0]
+    rank, of = (f"the fastest of {len(others) + 1} and ", "the next, ") if len(others) > 1 else ("", "")
+    ratio = _times(found, best, second)
+    return f"{_head(found, best)}, {rank}{ratio} times as fast as {of}{_bracketed(found, second)}"
+
+
+def _tied(found: Contest, close: Sequence[CellFinding], behind: Sequence[CellFinding]) -> str:
+    best = found.ranking[0]
+    named = [_bracketed(found, best, brackets="95 % interval ")] + [_bracketed(found, one) for one in close]
+    if len(named) > NAMED_AT_MOST + 1:
+        named = [*named[:NAMED_AT_MOST], f"{len(named) - NAMED_AT_MOST} others"]
+    text = f"{listed(named)} cannot be told apart by {noun(found.key)}"
+    if not behind:
+        return text
+    ratio = _times(found, best, behind[0])
+    return f"{text}; {found.name(best)} is {ratio} times as fast as {_bracketed(found, behind[0])}"
+
+
+def _undecided(found: Contest, others: Sequence[CellFinding], reason: str) -> str:
+    best, second = found.ranking[0], others[0]
+    unit = METRICS[found.key].unit
+    first, next_ = words(found.has(best).value, unit), words(found.has(second).value, unit)
+    among = f", first and second of {len(others) + 1}" if len(others) > 1 else ""
+    return (
+        f"{found.name(best)} {HEADLINES[found.key]} {first} and {found.name(second)} reads {next_}{among}, "
+        f"but whether they differ cannot be told ({reason})"
+    )
+
+
+def _unmeasured(found: Contest) -> str:
+    names = [found.name(one) for one in found.unmeasured]
+    if len(names) > NAMED_AT_MOST:
+        names = [f"{len(names)} others"]
+    return f"; {listed(names)} could not be measured" if names else ""
+
+
+def _times(found: Contest, best: CellFinding, other: CellFinding) -> str:
+    low, high = sorted((found.has(best).value or 0.0, found.has(other).value or 0.0))
+    ratio = high / low if low > 0 else float("inf")
+    return figures(ratio, 2 if ratio >= 1.1 else 3 if ratio >= 1.01 else 4)
+
+
+def _bracketed(found: Contest, one: CellFinding, *, brackets: str = "") -> str:
+    estimate, unit = found.has(one), METRICS[found.key].unit
+    interval = ranged(estimate, unit)
+    inside = words(estimate.value, unit) + (f", {brackets}{interval}" if interval else "")
+    return f"{found.name(one)} ({inside})"

@@ -1,0 +1,183 @@
+"""The shell: arguments in, one call, an exit code out. Each verb is imported when it is called.
+
+Exit codes: 0 done; 1 done, but some requests failed, or a file could not be read or written; 2 wrong usage;
+3 a bug in olbench; 4 could not be measured; 130 interrupted.
+"""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from olbench import __version__
+from olbench.errors import OlbenchError
+
+BUG = 3
+INTERRUPTED = 130
+
+_DB = click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("reports/olbench.db"),
+    show_default=True,
+    help="Where runs are kept.",
+)
+_SET = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key: --set sweep.num_ctx=[2048,8192]",
+)
+_SCENARIO = click.argument("scenario", type=click.Path(path_type=Path))
+_RUN = click.argument("run", default="latest")
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of one command line. Every known fault is a sentence on stderr, never a traceback."""
+    try:
+        code: Any = commands.main(arguments, prog_name="olbench", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except click.ClickException as fault:
+        fault.show()
+        code = fault.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = _say("interrupted", INTERRUPTED)
+    except OlbenchError as fault:
+        code = _say(str(fault), fault.code)
+    except BrokenPipeError:
+        # `olbench show | head`: the reader has seen enough; closing stdout must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception:  # noqa: BLE001 - the one place where a bug is met: it is ours, and is told in full
+        traceback.print_exc()
+        code = _say(f"this is a bug in olbench {__version__}; the lines above are what its report needs", BUG)
+    return code if isinstance(code, int) else 0
+
+
+def _say(sentence: str, code: int) -> int:
+    for line in sentence.splitlines():
+        click.echo(f"olbench: {line}", err=True)
+    return code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="olbench")
+def commands() -> None:
+    """Benchmark and profile local LLM servers: scenario file in, measured cells, report out."""
+
+
+@commands.command("run")
+@click.argument("scenario", type=click.Path(path_type=Path), required=False)
+@click.option("--resume", metavar="RUN", help="Go on with a run: id, name or 'latest'.")
+@click.option("--pull", is_flag=True, help="Pull models that are missing.")
+@_SET
+@_DB
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the HTML goes.  [default: beside the database]",
+)
+@click.option(
+    "--hz", type=click.FloatRange(0.2, 100), default=10.0, show_default=True, help="Readings a second."
+)
+def run_command(**given: Any) -> int:
+    """Measure a SCENARIO and write its report."""
+    from olbench.verbs import run as verb  # noqa: PLC0415 - heavy, and only this verb needs it
+
+    return verb.main(**given)
+
+
+@commands.command("plan")
+@_SCENARIO
+@_SET
+def plan_command(**given: Any) -> int:
+    """Print what a SCENARIO would do, without doing it."""
+    from olbench.verbs import plan as verb  # noqa: PLC0415
+
+    return verb.main(**given)
+
+
+@commands.command("models")
+@click.option("--url", help="The server.  [default: OLLAMA_HOST, else http://127.0.0.1:11434]")
+@click.option("--token-env", metavar="NAME", help="Environment variable that holds the server's token.")
+def models_command(**given: Any) -> int:
+    """List the models that a server has."""
+    from olbench.verbs import models as verb  # noqa: PLC0415
+
+    return verb.main(**given)
+
+
+@commands.command("runs")
+@_DB
+def runs_command(**given: Any) -> int:
+    """List the stored runs."""
+    from olbench.verbs import told as verb  # noqa: PLC0415
+
+    return verb.runs(**given)
+
+
+@commands.command("show")
+@_RUN
+@_DB
+def show_command(**given: Any) -> int:
+    """Print a RUN as tables: id, name or 'latest'."""
+    from olbench.verbs import told as verb  # noqa: PLC0415
+
+    return verb.show(**given)
+
+
+@commands.command("report")
+@_RUN
+@_DB
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The HTML file.")
+def report_command(**given: Any) -> int:
+    """Write a RUN's HTML report."""
+    from olbench.verbs import told as verb  # noqa: PLC0415
+
+    return verb.report(**given)
+
+
+@commands.command("export")
+@_RUN
+@_DB
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["json", "csv", "samples-csv", "md"]),
+    default="json",
+    show_default=True,
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file.  [default: stdout]")
+def export_command(**given: Any) -> int:
+    """Print a RUN's figures as JSON, CSV or Markdown."""
+    from olbench.verbs import told as verb  # noqa: PLC0415
+
+    return verb.export(**given)
+
+
+@commands.command("serve-embedded")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=11435, show_default=True, help="0: any free one."
+)
+@click.option("--parallel", type=click.IntRange(1, 64), default=2, show_default=True, help="Slots a model.")
+@click.option("--threads", type=click.IntRange(1), help="[default: one less than the processor has cores]")
+@click.option(
+    "--models",
+    "models_dir",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    help="Folder of *.gguf.",
+)
+@click.option(
+    "--log", "log_dir", type=click.Path(file_okay=False, path_type=Path), help="Folder for llama.cpp's log."
+)
+def serve_command(**given: Any) -> int:
+    """Run the embedded engine alone: Ollama's API over llama.cpp."""
+    from olbench.verbs import serve as verb  # noqa: PLC0415
+
+    return verb.main(**given)

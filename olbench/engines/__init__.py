@@ -1,0 +1,1 @@
+"""What olbench starts itself: servers that speak Ollama's API without an Ollama on the machine."""

@@ -1,0 +1,157 @@
+"""How it goes, while it goes: a view that stays in place on a terminal, plain lines elsewhere."""
+
+from collections.abc import Mapping
+from typing import Protocol, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from olbench import units
+from olbench.clock import now
+from olbench.gist import Gist, gist
+from olbench.metrics import METRICS
+from olbench.model import GOOD, Cell, Observation, Visit
+
+ROWS = 8  # of the visits that ended last
+HEADLINES = ("decode", "ttft", "throughput")
+
+
+class Latest(Protocol):
+    """What the probes say just now."""
+
+    def latest(self) -> Mapping[str, tuple[float, str]]:
+        """Series name -> last value and its unit."""
+        ...
+
+
+class Pace:
+    """How long the rest will take: the estimates, scaled by how true they have been so far."""
+
+    def __init__(self, expected: Mapping[str, float], visits: tuple[Visit, ...]) -> None:
+        """`expected`: cell -> nanoseconds a visit is expected to take; only their proportions matter."""
+        self._expected = expected
+        self._left = sum(expected.get(visit.cell, 0.0) for visit in visits)
+        self._told = 0.0
+        self._taken = 0.0
+
+    def took(self, cell: str, nanoseconds: float) -> None:
+        """A visit to `cell` has ended."""
+        self._left -= self._expected.get(cell, 0.0)
+        self._told += self._expected.get(cell, 0.0)
+        self._taken += nanoseconds
+
+    def left(self) -> float | None:
+        """Nanoseconds until the end, None before the first visit has ended."""
+        return None if not self._told else max(0.0, self._left) * self._taken / self._told
+
+
+class View:
+    """A run's Audience. `with View(...)`: begins to show, and leaves the terminal as it was."""
+
+    def __init__(
+        self,
+        visits: tuple[Visit, ...],
+        labels: Mapping[str, str],
+        expected: Mapping[str, float],
+        watch: Latest,
+    ) -> None:
+        """`labels`: cell -> what it is called."""
+        self._visits = visits
+        self._labels = labels
+        self._pace = Pace(expected, visits)
+        self._watch = watch
+        self._done = 0
+        self._began = now()
+        self._now: tuple[str, str] = ("", "starting")
+        self._rows: list[tuple[str, ...]] = []
+        self._console = Console(stderr=True)
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        """Show; a view that stays in place only where there is a terminal to hold it."""
+        if self._console.is_terminal:
+            # Two a second: drawing takes some milliseconds from the loop that stamps.
+            self._live = Live(
+                get_renderable=self._drawn, console=self._console, refresh_per_second=2, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave."""
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, sentence: str) -> None:
+        """A line that stays."""
+        self._console.print(Text(sentence))
+
+    # --- Audience --------------------------------------------------------------------------------------------
+
+    def visiting(self, visit: Visit, cell: Cell) -> None:
+        """A visit begins."""
+        self._now = (f"{self._labels.get(cell.id, cell.id)}, repeat {visit.repeat + 1}", "preparing")
+
+    def doing(self, what: str) -> None:
+        """Another part of it begins."""
+        self._now = (self._now[0], what)
+
+    def observed(self, seen: Observation) -> None:
+        """A visit has ended."""
+        self._done += 1
+        self._pace.took(seen.visit.cell, seen.ended_ns - seen.started_ns)
+        row = summary(seen)
+        label = f"{self._labels.get(seen.visit.cell, seen.visit.cell)} #{seen.visit.repeat + 1}"
+        self._rows = [*self._rows[-ROWS + 1 :], (label, *row)]
+        if self._live is None:
+            self._console.print(
+                Text(
+                    f"[{self._done}/{len(self._visits)}] {self._clock()}: {label}: {', '.join(one for one in row if one)}"
+                ),
+                soft_wrap=True,
+            )
+
+    # --- drawing ---------------------------------------------------------------------------------------------
+
+    def _clock(self) -> str:
+        left = self._pace.left()
+        rest = "" if left is None else f", about {units.span(left)} left"
+        return f"{units.span(now() - self._began)}{rest}"
+
+    def _drawn(self) -> Group:
+        table = Table(box=None, pad_edge=False, expand=False)
+        for name in ("visit", "decode", "TTFT", "system", "memory", ""):
+            table.add_column(name, justify="left" if name in ("visit", "") else "right", no_wrap=True)
+        for row in self._rows:
+            table.add_row(*(Text(one) for one in row))
+        cell, what = self._now
+        return Group(
+            table,
+            Text(f"{what}: {cell}   {self._memory()}"),
+            ProgressBar(total=max(1, len(self._visits)), completed=self._done, width=60),
+            Text(f"{self._done} of {len(self._visits)} visits, {self._clock()}"),
+        )
+
+    def _memory(self) -> str:
+        last = self._watch.latest()
+        named = (("server.rss", "RAM"), ("gpu0.server", "GPU"), ("host.available", "free"))
+        return " · ".join(f"{word} {units.words(*last[key])}" for key, word in named if key in last)
+
+
+def summary(seen: Observation) -> tuple[str, ...]:
+    """Decode, TTFT, system throughput, memory and failures of a visit, as words; "" where there is none."""
+    if seen.problem is not None:
+        return ("", "", "", "", seen.problem)
+    good = [one for one in seen.samples if one.phase == "measured" and one.outcome in GOOD]
+    measured = sum(one.phase == "measured" for one in seen.samples)
+    told = gist(seen)
+    failed = "" if len(good) == measured else f"{measured - len(good)} of {measured} failed"
+    return (*(_words(key, told) for key in (*HEADLINES, "ram_peak")), failed)
+
+
+def _words(key: str, told: Gist) -> str:
+    numbers = sorted(told.columns[key].numbers)
+    return units.words(float(numbers[len(numbers) // 2]), METRICS[key].unit) if numbers else ""

@@ -1,0 +1,155 @@
+"""A scenario on a server -> cells, and the order in which they are visited."""
+
+import hashlib
+import json
+import random
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from olbench import grid, plan_models, plan_notes
+from olbench.errors import UsageError
+from olbench.grid import Point
+from olbench.model import Cell, ModelCard, Options, OptionValue, Plan, Visit
+from olbench.options import OPTIONS
+from olbench.plan_models import missing, used
+from olbench.scenario import Measure, Scenario
+
+__all__ = ["LoadKey", "expand", "load_key", "missing", "resume", "used"]
+
+LoadKey = tuple[str, int, Options]  # model, num_ctx, options that only take effect at a load
+_TEMPERATURE = 0.0  # greedy, unless the scenario says otherwise: the same work in every repeat
+
+
+def expand(scenario: Scenario, catalog: Sequence[ModelCard], own_prompts: int = 0) -> Plan:
+    """The plan of a scenario on the server that has `catalog`; the same arguments give the same plan.
+
+    The cards hold what /api/show says, where the server says it. `own_prompts` is the number of prompts in
+    the workload's file. UsageError names everything that stands against the plan at once.
+    """
+    points = grid.points(scenario.axes, scenario.rules)
+    chosen = plan_models.choices(scenario, points, catalog)
+    faults = list(plan_models.faults(scenario, chosen, catalog))
+    cards = {(one.base, one.label): one.card for one in chosen if one.card is not None}
+    known = [(point, cards[plan_models.pair(point)]) for point in points if plan_models.pair(point) in cards]
+    faults += dict.fromkeys(fault for point, card in known for fault in _unable(point, card))
+    if faults:
+        raise UsageError(f"{scenario.path}: {fault}" for fault in faults)
+    cells = tuple(_cell(scenario, point, card) for point, card in known)
+    return Plan(
+        cells=cells,
+        visits=_visits(cells, scenario.measure),
+        excluded=grid.size(scenario.axes) - len(points),
+        notes=plan_notes.notes(scenario, cells, chosen, own_prompts),
+    )
+
+
+def load_key(cell: Cell) -> LoadKey:
+    """What the server must load anew for: cells with the same key can follow one another without a load."""
+    at_load = tuple((name, value) for name, value in cell.options if OPTIONS[name].load_time)
+    return cell.model, cell.num_ctx, at_load
+
+
+def resume(plan: Plan, done: Collection[tuple[str, int]]) -> tuple[Visit, ...]:
+    """The visits that are not among `done` (pairs of cell and repeat), in the plan's order."""
+    return tuple(visit for visit in plan.visits if (visit.cell, visit.repeat) not in done)
+
+
+def _unable(point: Point, card: ModelCard) -> Iterator[str]:
+    """What this model cannot do of what this point asks."""
+    think = point.get("think", False)
+    if think is not False and card.capabilities is not None and "thinking" not in card.capabilities:
+        words = "true" if think is True else f'"{think}"'
+        yield (
+            f"sweep.think is {words}, but {card.name} cannot think; false would do, or an exclude rule such as "
+            f'{{ model = "{point["model"]}", think = {words} }}'
+        )
+    need = _whole(point.get("prompt_tokens", 0)) + _whole(point["output_tokens"])
+    if card.context_length is not None and need > card.context_length:
+        yield (
+            f"sweep.model: {card.name} has a context of {card.context_length} tokens, too small for prompt and "
+            f"answer of {need}; fewer tokens, or an exclude rule for this model, would do"
+        )
+
+
+def _cell(scenario: Scenario, point: Point, card: ModelCard) -> Cell:
+    label = point.get("quantization")
+    prompt = point.get("prompt_tokens")
+    cell = Cell(
+        id="",
+        model=card.name,
+        base=str(point["model"]),
+        quantization=card.quantization if label is None else str(label),
+        api="generate" if point["api"] == "generate" else "chat",
+        num_ctx=_whole(point["num_ctx"]),
+        concurrency=_whole(point["concurrency"]),
+        prompt_tokens=None if prompt is None else _whole(prompt),
+        output_tokens=_whole(point["output_tokens"]),
+        think=_think(point.get("think"), card),
+        cache=scenario.workload.cache,
+        options=_options(point, scenario.measure.seed),
+    )
+    return replace(cell, id=_id(cell))
+
+
+def _id(cell: Cell) -> str:
+    """Twelve hex digits of all fields but the id itself."""
+    fields = {name: value for name, value in asdict(cell).items() if name != "id"}
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _think(asked: OptionValue | None, card: ModelCard) -> bool | str | None:
+    """What to send: off unless asked where the model can think, nothing where it cannot."""
+    if card.capabilities is not None and "thinking" not in card.capabilities:
+        return None
+    if asked is None:
+        # A server too old to say what a model can do is too old to think.
+        return None if card.capabilities is None else False
+    return asked if isinstance(asked, bool | str) else None
+
+
+def _options(point: Point, seed: int) -> Options:
+    swept = {name: value for name, value in point.items() if name in OPTIONS}
+    sent: dict[str, OptionValue] = {"temperature": _TEMPERATURE, "seed": seed, **swept}
+    return tuple(sorted(sent.items()))
+
+
+def _visits(cells: Sequence[Cell], measure: Measure) -> tuple[Visit, ...]:
+    order = ((cell, repeat) for repeat, visited in enumerate(_rounds(cells, measure)) for cell in visited)
+    return tuple(Visit(seq, cell.id, repeat) for seq, (cell, repeat) in enumerate(order))
+
+
+def _rounds(cells: Sequence[Cell], measure: Measure) -> Iterator[list[Cell]]:
+    """One order of all cells for each repeat.
+
+    Rounds keep slow drift of the machine from falling on one cell alone. Within a round, cells that need the
+    same load stand together, and a round begins with what the one before has left in memory. When every
+    visit loads anyway, there is nothing to keep together.
+    """
+    loaded: Any = None
+    for repeat in range(measure.repeats):
+        groups = _groups(cells, measure)
+        if measure.order == "shuffled":
+            shuffle = random.Random(f"{measure.seed}/{repeat}").shuffle
+            shuffle(groups)
+            for group in groups:
+                shuffle(group)
+            groups.sort(key=lambda group: measure.cold_load or load_key(group[0]) != loaded)
+        loaded = load_key(groups[-1][0])
+        yield [cell for group in groups for cell in group]
+
+
+def _groups(cells: Sequence[Cell], measure: Measure) -> list[list[Cell]]:
+    if measure.cold_load:
+        return [[cell] for cell in cells]
+    together: dict[LoadKey, list[Cell]] = {}
+    for cell in cells:
+        together.setdefault(load_key(cell), []).append(cell)
+    return list(together.values())
+
+
+def _whole(value: OptionValue) -> int:
+    if isinstance(value, int):
+        return value
+    raise TypeError(value)

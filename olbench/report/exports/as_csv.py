@@ -1,0 +1,133 @@
+"""A run as CSV for spreadsheets: one row a cell and metric, or one row a sample. Numbers stay in base units."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+
+from olbench.findings import CellFinding, Findings, Summary
+from olbench.metrics import METRICS
+from olbench.model import Cell, Observation, Sample
+from olbench.report.wording import plain
+
+_PERCENTILES = ("p50", "p90", "p95", "p99")
+_CELL = (
+    "model",
+    "base",
+    "quantization",
+    "api",
+    "num_ctx",
+    "concurrency",
+    "prompt_tokens",
+    "output_tokens",
+    "think",
+    "cache",
+)
+_CELL_HEAD = ("cell", "label", *_CELL, "options")
+_COUNTS = (
+    "total_ns",
+    "load_ns",
+    "prompt_eval_count",
+    "prompt_eval_ns",
+    "cached_count",
+    "eval_count",
+    "eval_ns",
+    "done_reason",
+)
+# A spreadsheet takes a text that opens so for a formula, and runs it.
+_FORMULA = re.compile(r"\s*[=+\-@]")
+
+Field = str | int | float | None
+
+
+def dump(findings: Findings) -> str:
+    """One row a cell and metric: `value` is the typical one, `low` and `high` its interval."""
+    head = (
+        *_CELL_HEAD, "metric", "unit", "value", "low", "high", *_PERCENTILES, "least", "most", "samples", "visits",
+        "reason", "doubts",
+    )  # fmt: skip
+    rows = (
+        (*_place(found), *_summary(one), _doubts(found))
+        for found in findings.cells
+        for one in found.summaries.values()
+    )
+    return _csv(head, rows)
+
+
+def samples(findings: Findings) -> str:
+    """One row a sample, failed ones and warm-ups too; stamps are nanoseconds since the visit began."""
+    head = (
+        "cell", "label", "repeat", "began", "index", "phase", "stream", "prompt", "outcome", "words", "status",
+        "wanted_ns", "sent_ns", "head_ns", "end_ns", "lines", "stamps", *_COUNTS,
+    )  # fmt: skip
+    labels = {found.cell.id: found.label for found in findings.cells}
+    rows = (
+        _sample(seen, one, labels.get(seen.visit.cell, ""))
+        for seen in findings.record.observations
+        for one in seen.samples
+    )
+    return _csv(head, rows)
+
+
+def _place(found: CellFinding) -> tuple[Field, ...]:
+    return (*_text(found.cell.id, found.label), *_cell(found.cell))
+
+
+def _doubts(found: CellFinding) -> str:
+    return _defused("; ".join(found.doubts))
+
+
+def _summary(one: Summary) -> tuple[Field, ...]:
+    typical = (one.typical.value, one.typical.low, one.typical.high)
+    percentiles = [getattr(one, name).value for name in _PERCENTILES]
+    counts = (one.least, one.most, one.samples, one.visits)
+    return (
+        one.metric,
+        METRICS[one.metric].unit,
+        *typical,
+        *percentiles,
+        *counts,
+        _defused(one.typical.reason),
+    )
+
+
+def _cell(cell: Cell) -> tuple[Field, ...]:
+    fields = [getattr(cell, name) for name in _CELL]
+    shown = [_defused(str(one)) if isinstance(one, str | bool) else one for one in fields]
+    return (*shown, _defused("; ".join(f"{name}={value}" for name, value in cell.options)))
+
+
+def _sample(seen: Observation, one: Sample, label: str) -> tuple[Field, ...]:
+    stamps = (one.wanted_ns, one.sent_ns, one.head_ns, one.end_ns)
+    counts = [None if one.counts is None else getattr(one.counts, name) for name in _COUNTS]
+    return (
+        *_text(seen.visit.cell, label),
+        seen.visit.repeat,
+        seen.started_at,
+        one.index,
+        one.phase,
+        one.stream,
+        *_text(one.prompt, one.outcome, one.words),
+        one.status,
+        *(None if stamp is None else stamp - seen.started_ns for stamp in stamps),
+        len(one.chunks),
+        one.stamps,
+        *(_defused(count) if isinstance(count, str) else count for count in counts),
+    )
+
+
+def _text(*texts: str) -> tuple[str, ...]:
+    return tuple(map(_defused, texts))
+
+
+def _defused(text: str) -> str:
+    line = plain(text)
+    return f"'{line}" if _FORMULA.match(line) else line
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence[Field]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    return stream.getvalue()

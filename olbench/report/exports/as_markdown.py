@@ -1,0 +1,65 @@
+"""A run as a Markdown table, to paste into a forum or a pull request."""
+
+import re
+
+from olbench.findings import Findings
+from olbench.report.overview import Figure, Overview, Row, overview
+from olbench.report.tables.world import machine, server
+from olbench.report.wording import plain
+
+# What Markdown, or the HTML that it allows, would act on: anywhere, beside a word, and where a line begins.
+_ACTIVE = re.compile(r"[\\`*{}\[\]<>|~$&@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[#+-]|^(?=\d+[.)])")
+
+
+def dump(findings: Findings) -> str:
+    """Headline, answer, the table of cells with intervals and footnotes."""
+    run = findings.record.run
+    table = overview(findings)
+    parts = [
+        f"### {_text(run.name)}",
+        _text(run.question),
+        " ".join(map(_text, findings.answer)),
+        _table(table),
+        "\n".join(f"{_mark((place,))} {_text(note)}  " for place, note in enumerate(table.notes, 1)),
+        "\n".join(f"{_text(remark)}  " for remark in (*table.remarks, *findings.doubts)),
+        f"± and ranges are 95 % intervals. {_origin(findings)}",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _origin(findings: Findings) -> str:
+    run, facts = findings.record.run, findings.record.facts
+    parts = (server(facts), machine(facts), f"olbench {run.olbench}", f"run {run.id}", run.started_at)
+    return " · ".join(_text(part) for part in parts if part)
+
+
+def _table(table: Overview) -> str:
+    heads = [f"{one.name}, {one.unit} {one.arrow}".rstrip() for one in table.headings]
+    lines = [
+        _line("#", "Cell", *heads, "Failed"),
+        _line("--:", ":--", *("--:" for _ in heads), "--:"),
+        *(_line(*_row(row)) for row in table.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    failed = f"{row.failed} of {row.asked}" if row.failed else "0"
+    return (str(row.number), _text(row.label) + _mark(row.notes), *map(_figure, row.figures), failed)
+
+
+def _figure(figure: Figure) -> str:
+    interval = f" ({figure.interval})" if "–" in figure.interval else f" {figure.interval}"
+    return figure.value + interval.rstrip() + _mark(figure.notes)
+
+
+def _mark(notes: tuple[int, ...]) -> str:
+    return f"<sup>{' '.join(map(str, notes))}</sup>" if notes else ""
+
+
+def _line(*fields: str) -> str:
+    return f"| {' | '.join(fields)} |"
+
+
+def _text(text: str) -> str:
+    return _ACTIVE.sub(lambda found: f"\\{found[0]}", plain(text).strip())

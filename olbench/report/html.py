@@ -1,0 +1,150 @@
+"""A run as one HTML file that needs nothing else: no network, no second file."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from olbench.findings import Findings
+from olbench.report import figures
+from olbench.report.charts.canvas import SHAPES, Chart
+from olbench.report.exports import as_json
+from olbench.report.overview import Overview, overview
+from olbench.report.palette import TINTS
+from olbench.report.reasons import reasons
+from olbench.report.tables import Group, Table, method, seen, world
+from olbench.report.wording import plain, plain_lines
+
+# What a browser could take for the end of the data, or for markup in it.
+_ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_STATUS = {
+    "complete": "",
+    "running": "The run was still going on when this page was made.",
+    "interrupted": "The run was interrupted; this is what it had measured by then.",
+    "failed": "The run failed; this is what it had measured by then.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A section of charts; `instead` says why there are none."""
+
+    id: str
+    title: str
+    charts: tuple[Chart, ...]
+    instead: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """All that the template shows, in finished words and drawings."""
+
+    title: str
+    question: str
+    answer: tuple[str, ...]
+    status: str
+    byline: tuple[str, ...]
+    doubts: tuple[str, ...]
+    cells: Overview
+    drawn: tuple[Drawn, ...]
+    absent: tuple[str, ...]
+    prompts: Table
+    failures: Table
+    facts: tuple[Group, ...]
+    changed: str
+    models: Table
+    scenario: str
+    settings: Table
+    visits: Table
+    formulas: Table
+    rules: tuple[str, ...]
+    left_out: tuple[str, ...]
+    data: str  # JSON, made safe to stand in a script element
+    schema: str
+    run: str
+    olbench: str
+
+
+def page(findings: Findings) -> str:
+    """The report of a run. Same findings, same bytes."""
+    script = _part("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    template = _environment().get_template("page.html")
+    text = template.render(
+        page=_page(findings), tints=TINTS, shapes=SHAPES, script=script, script_hash=f"sha256-{digest}"
+    )
+    return text.lstrip()
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _part(name: str) -> str:
+    return resources.files("olbench.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _page(findings: Findings) -> Page:
+    run, facts = findings.record.run, findings.record.facts
+    return Page(
+        title=plain(run.name),
+        question=plain(run.question),
+        answer=tuple(map(plain, findings.answer)),
+        status=_STATUS[run.status],
+        byline=tuple(filter(None, (_when(findings), world.server(facts), world.machine(facts)))),
+        doubts=tuple(map(plain, findings.doubts)),
+        cells=overview(findings),
+        drawn=_drawn(findings),
+        absent=seen.absent(findings),
+        prompts=seen.prompts(findings),
+        failures=seen.failures(findings),
+        facts=world.facts(findings),
+        changed=world.changed(findings),
+        models=world.models(findings),
+        scenario=plain_lines(run.scenario_text.strip()),
+        settings=method.settings(findings),
+        visits=seen.visits(findings),
+        formulas=method.formulas(),
+        rules=method.rules(),
+        left_out=method.left_out(findings),
+        data=as_json.compact(findings).translate(_ESCAPES),
+        schema=as_json.SCHEMA,
+        run=plain(run.id),
+        olbench=plain(run.olbench),
+    )
+
+
+def _when(findings: Findings) -> str:
+    run = findings.record.run
+    began, ended = (
+        stamp.replace("T", " ").removesuffix("Z") if stamp else "" for stamp in (run.started_at, run.ended_at)
+    )
+    same_day = ended[:11] == began[:11]
+    return plain(f"{began} to {ended[11:] if same_day else ended} UTC" if ended else f"{began} UTC")
+
+
+def _drawn(findings: Findings) -> tuple[Drawn, ...]:
+    cells = findings.cells
+    unknown = dict.fromkeys(found.split.decode.reason for found in cells if found.split.decode.number is None)
+    return (
+        Drawn("speed", "Speed", figures.speed(findings), reasons("decode", cells)),
+        Drawn("load", "Load ladder", figures.load(findings), reasons("load", cells)),
+        Drawn("memory", "Memory", figures.memory_use(findings), reasons("ram_peak", cells)),
+        Drawn(
+            "split",
+            "Where the time of a request went",
+            figures.time_split(findings),
+            plain("; ".join(unknown)),
+        ),
+        Drawn("timeline", "The run over time", figures.over_time(findings), "no probe gave a reading"),
+    )

@@ -1,0 +1,231 @@
+"""Tables for the terminal, at most 100 columns wide; characters of East Asian scripts take two."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from olbench.findings import Failure, Findings
+from olbench.labels import labels
+from olbench.model import ModelCard, Plan, Resident, Run
+from olbench.prose import counted, listed
+from olbench.report.columns import WIDTH, Column, grid, painted, paragraph
+from olbench.report.overview import Figure, Overview, overview
+from olbench.report.tables.world import machine, server
+from olbench.report.wording import NOTHING, plain
+from olbench.units import span, words
+
+# Which columns of the overview a terminal keeps when not all fit: the first ones here go last.
+_KEPT = ("TTFT", "Decode", "Throughput", "RAM", "GPU memory", "Prefill", "Load", "E2E p95", "TPOT")
+_LEAST_LABEL, _MOST_LABEL = 16, 44
+_ALWAYS = 3  # so many columns come before the full width of the labels
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a cell of a plan is thought to take. None: cannot be told, and `reason` says why."""
+
+    requests: int
+    time_ns: int | None
+    memory: int | None
+    reason: str = ""
+
+
+def show(findings: Findings, *, colour: bool = False, width: int = WIDTH) -> str:
+    """A run: question, answer, the table of cells, what failed and what is in doubt."""
+    run, facts = findings.record.run, findings.record.facts
+    table, hidden = _fitted(findings, width)
+    head = [painted(plain(run.name), "bold", colour=colour), *paragraph(run.question, width)]
+    answer = [line for sentence in findings.answer for line in paragraph(sentence, width)]
+    frame = [f"run {run.id} · {run.status} · {run.started_at}", server(facts), machine(facts)]
+    notes = [
+        line for place, note in enumerate(table.notes, 1) for line in paragraph(note, width, f"[{place}] ")
+    ]
+    remarks = [*table.remarks, *([f"Not shown for lack of room: {', '.join(hidden)}."] if hidden else [])]
+    blocks = (
+        head,
+        answer,
+        [line for part in frame if part for line in paragraph(part, width)],
+        _cells(table, colour=colour, width=width),
+        notes,
+        [line for remark in remarks for line in paragraph(remark, width)],
+        _failures(findings, width),
+        [
+            painted(line, "yellow", colour=colour)
+            for doubt in findings.doubts
+            for line in paragraph(doubt, width, "! ")
+        ],
+    )
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _fitted(findings: Findings, width: int) -> tuple[Overview, list[str]]:
+    """The overview of the columns that find room, and the names of the others."""
+    whole = overview(findings)
+    figures = {head.name: _figures(whole, place) for place, head in enumerate(whole.headings)}
+    first, last = _ends(whole)
+    kept = _chosen(figures, width - _room([first[0], *last]), first[1].width)
+    return overview(findings, kept), [name for name in figures if name not in kept]
+
+
+def _cells(table: Overview, *, colour: bool, width: int) -> list[str]:
+    first, last = _ends(table)
+    figures = [_figures(table, place) for place, _ in enumerate(table.headings)]
+    return grid([*first, *figures, *last], width, colour=colour)
+
+
+def _ends(table: Overview) -> tuple[tuple[Column, Column], list[Column]]:
+    """The columns to the left and to the right of the figures."""
+    number = Column("#", [str(row.number) for row in table.rows], right=True)
+    label = Column("cell", [row.label for row in table.rows], least=_LEAST_LABEL)
+    failed = Column(
+        "failed", [f"{row.failed}/{row.asked}" if row.failed else "0" for row in table.rows], right=True
+    )
+    notes = Column("notes", [",".join(map(str, row.notes)) for row in table.rows])
+    return (number, label), [failed, notes] if any(row.notes for row in table.rows) else [failed]
+
+
+def _chosen(figures: Mapping[str, Column], room: int, label: int) -> set[str]:
+    """The columns that find room beside the labels; the first three come before the labels' full width."""
+    order = [name for name in _KEPT if name in figures] + [name for name in figures if name not in _KEPT]
+    kept: list[str] = []
+    for name in order:
+        reserved = min(label, _LEAST_LABEL if len(kept) < _ALWAYS else _MOST_LABEL) + 2
+        if _room([figures[one] for one in (*kept, name)]) + reserved <= room:
+            kept.append(name)
+    return set(kept)
+
+
+def _room(columns: Sequence[Column]) -> int:
+    return sum(one.width + 2 for one in columns)
+
+
+def _figures(table: Overview, place: int) -> Column:
+    head = table.headings[place]
+    fields = [_figure(row.figures[place]) for row in table.rows]
+    return Column(f"{head.name} {head.arrow}".strip(), fields, right=True, under=head.unit)
+
+
+def _figure(figure: Figure) -> str:
+    interval = f" {figure.interval}" if figure.interval else ""
+    return f"{figure.value}{interval}{_marks(figure.notes)}"
+
+
+def _marks(notes: Sequence[int]) -> str:
+    return f" [{','.join(map(str, notes))}]" if notes else ""
+
+
+def _failures(findings: Findings, width: int) -> list[str]:
+    """What failed, alike failures of several cells in one entry."""
+    numbers = {found.cell.id: str(place) for place, found in enumerate(findings.cells, 1)}
+    alike: dict[tuple[str, str], list[Failure]] = {}
+    for one in findings.failures:
+        alike.setdefault((one.outcome.replace("_", " "), one.words), []).append(one)
+    lines = []
+    for (outcome, said), group in alike.items():
+        cells = [numbers.get(one.cell, NOTHING) for one in group]
+        count = counted(sum(one.count for one in group), "request")
+        where = f"cell{'s' if len(cells) > 1 else ''} {listed(cells)}"
+        lines.append(f"{count} {outcome} in {where}" + (f": {said}" if said else ""))
+    entries = [part for line in lines for part in paragraph(line, width, "- ")]
+    return ["failed:", *entries] if entries else []
+
+
+def runs(found: Sequence[tuple[Run, int, int]], *, colour: bool = False, width: int = WIDTH) -> str:
+    """The stored runs, each with the visits that it planned and those that went through."""
+    if not found:
+        return "no runs yet\n"
+    columns = [
+        Column("run", [plain(run.id) for run, _, _ in found], least=24),
+        Column("began, UTC", [run.started_at[:16].replace("T", " ") for run, _, _ in found]),
+        Column("status", [run.status for run, _, _ in found]),
+        Column("visits", [f"{done}/{planned}" for _, planned, done in found], right=True),
+        Column("question", [plain(run.question) for run, _, _ in found], least=10, prose=True),
+    ]
+    return "\n".join(grid(columns, width, colour=colour)) + "\n"
+
+
+def models(
+    cards: Sequence[ModelCard], residents: Sequence[Resident], *, colour: bool = False, width: int = WIDTH
+) -> str:
+    """The installed models, and which of them are in memory."""
+    if not cards:
+        return "no models are installed\n"
+    loaded = {one.name: one for one in residents}
+    columns = [
+        Column("model", [plain(card.name) for card in cards], least=20),
+        Column("quantization", [plain(card.quantization or NOTHING) for card in cards]),
+        Column("parameters", [plain(card.parameter_size or NOTHING) for card in cards], right=True),
+        Column("file", [words(card.size, "B") for card in cards], right=True),
+        Column(
+            "context",
+            [NOTHING if card.context_length is None else f"{card.context_length:,}" for card in cards],
+            right=True,
+        ),
+        Column("can", [_can(card) for card in cards], least=8),
+        Column("in memory", [_loaded(loaded.get(card.name)) for card in cards]),
+    ]
+    return "\n".join(grid(columns, width, colour=colour)) + "\n"
+
+
+def _can(card: ModelCard) -> str:
+    if card.remote:
+        return f"cloud: {plain(card.remote)}"
+    return NOTHING if card.capabilities is None else plain(" ".join(card.capabilities))
+
+
+def _loaded(one: Resident | None) -> str:
+    if one is None:
+        return "no"
+    context = "" if one.context_length is None else f", ctx {one.context_length}"
+    return f"{words(one.size, 'B')}{context}"
+
+
+def plan(
+    asked: Plan,
+    forecasts: Mapping[str, Forecast],
+    total: tuple[int | None, str],
+    *,
+    colour: bool = False,
+    width: int = WIDTH,
+) -> str:
+    """The cells, the order of visits, and what both are thought to take.
+
+    `forecasts` by cell id; `total` is the time of the whole plan and where the estimate comes from.
+    """
+    known = [forecasts.get(cell.id) for cell in asked.cells]
+    visits = [sum(visit.cell == cell.id for visit in asked.visits) for cell in asked.cells]
+    columns = [
+        Column("#", [str(place) for place, _ in enumerate(asked.cells, 1)], right=True),
+        Column("cell", list(map(plain, labels(asked.cells))), least=_LEAST_LABEL),
+        Column("model", [plain(cell.model) for cell in asked.cells], least=12),
+        Column("visits", list(map(str, visits)), right=True),
+        Column("requests", [NOTHING if one is None else f"{one.requests:,}" for one in known], right=True),
+        Column(
+            "time",
+            [NOTHING if one is None or one.time_ns is None else span(one.time_ns) for one in known],
+            right=True,
+        ),
+        Column("memory", [NOTHING if one is None else words(one.memory, "B") for one in known], right=True),
+    ]
+    numbers = {cell.id: str(place) for place, cell in enumerate(asked.cells, 1)}
+    blocks = (
+        grid(columns, width, colour=colour),
+        paragraph(" ".join(numbers[visit.cell] for visit in asked.visits), width, "order: "),
+        [line for note in _plan_notes(asked, known, total) for line in paragraph(note, width)],
+    )
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _plan_notes(asked: Plan, known: Sequence[Forecast | None], total: tuple[int | None, str]) -> list[str]:
+    time_ns, basis = total
+    requests = sum(one.requests for one in known if one is not None)
+    took = "time unknown" if time_ns is None else f"about {span(time_ns)}"
+    notes = [
+        f"{counted(len(asked.cells), 'cell')}, {counted(len(asked.visits), 'visit')}, {counted(requests, 'request')}, {took}"
+        + (f" ({basis})" if basis else "")
+    ]
+    notes += [
+        f"memory: {reason}"
+        for reason in dict.fromkeys(one.reason for one in known if one is not None and one.reason)
+    ]
+    notes += [f"{counted(asked.excluded, 'point')} of the grid excluded"] if asked.excluded else []
+    return [*notes, *asked.notes]

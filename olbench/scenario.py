@@ -1,0 +1,213 @@
+"""A scenario: what the user asks, read from TOML and checked whole."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Literal
+
+from olbench import address, scenario_check, scenario_rules, scenario_text
+from olbench.errors import UsageError
+from olbench.grid import Axis, Rule
+from olbench.model import CacheState, Endpoint, Fact, Prompt
+from olbench.scenario_check import Faults
+from olbench.scenario_keys import AXES
+from olbench.scenario_text import Document, reread
+
+__all__ = ["Measure", "Scenario", "Server", "Workload", "parse", "reread", "settings"]
+_SLOTS = 2  # of an engine that olbench starts, unless the scenario says otherwise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """Who is asked."""
+
+    url: str | None  # None: olbench starts `engine`, which knows its own
+    engine: Literal["embedded"] | None
+    api: Endpoint  # of cells whose sweep names none
+    token_env: str | None  # the variable that holds the token, never the token
+    parallel: (
+        int | None
+    )  # slots: what the engine gets, or what the user says that the server has; None: not said
+    threads: int | None  # of the engine; None: it decides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What the requests say."""
+
+    language: Literal["en", "zh"]  # of synthetic text
+    prompts: tuple[Prompt, ...]  # own prompts from the scenario itself
+    file: str | None  # own prompts from a file, its path from the scenario's folder
+    system: str | None
+    format: str | Mapping[str, Any] | None  # "json" or a JSON schema
+    stream: bool
+    cache: CacheState
+
+    @property
+    def own(self) -> bool:
+        """Whether the prompts are the user's, not synthetic text."""
+        return bool(self.prompts) or self.file is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """How often, in which order, how long."""
+
+    repeats: int  # visits to each cell
+    requests: int  # measured requests of a visit
+    warmup: int  # requests before them that do not count
+    timeout_ns: int  # of one request
+    seed: int
+    order: Literal["shuffled", "listed"]
+    cold_load: bool  # every visit begins with an unload, and its first request carries the load
+    budget_ns: int | None  # of the whole run; None: as long as it takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A whole scenario. Everything in it was checked; nothing in it was looked up outside."""
+
+    path: str  # where it was read, for sentences
+    name: str
+    question: str
+    server: Server
+    axes: tuple[
+        Axis, ...
+    ]  # as the file orders them, then olbench's own; quantization and think only if given
+    rules: tuple[Rule, ...]  # of `exclude`
+    workload: Workload
+    measure: Measure
+    quantizations: Mapping[
+        str, Mapping[str, str]
+    ]  # model -> quantization -> name, where the user spells it out
+    text: str  # TOML as read, overrides as comment lines at its end; `reread` takes the two apart
+
+    def values(self, axis: str) -> tuple[Any, ...]:
+        """The values of an axis; () when the scenario has it not."""
+        return next((one.values for one in self.axes if one.name == axis), ())
+
+
+def parse(text: str, *, path: str, overrides: Sequence[str] = (), environ: Mapping[str, str]) -> Scenario:
+    """The scenario of a TOML text with `--set` overrides in it. UsageError with all faults at once.
+
+    `path` is for the sentences and for the default name; `environ` holds OLLAMA_HOST and a token, if any.
+    """
+    try:
+        document = scenario_text.read(text, path, overrides)
+    except ValueError as exc:
+        raise UsageError(str(exc)) from exc
+    tables = _with_one_server(document)
+    faults = Faults(document.source, document.faults)
+    top = scenario_check.top(tables, faults)
+    given = scenario_check.axes(tables, faults)
+    read = {name: scenario_check.section(tables, name, faults) for name in ("server", "workload", "measure")}
+    quantizations = scenario_check.quantizations(tables, faults)
+    server = _server(read["server"], environ, faults)
+    workload = _workload(read["workload"])
+    measure = _measure(read["measure"])
+    axes = _with_defaults(given, server.api, workload)
+    rules = scenario_check.rules(tables, [axis.name for axis in axes], faults)
+    scenario_rules.pairs(tables, faults)
+    scenario_rules.token(server.token_env, environ, faults)
+    scenario_rules.points(axes, rules, measure.requests, faults)
+    if faults.sentences():
+        raise UsageError(faults.sentences())
+    return Scenario(
+        path=path,
+        name=top["name"] or PurePath(path).stem,
+        question=top["question"],
+        server=server,
+        axes=axes,
+        rules=tuple(rules),
+        workload=workload,
+        measure=measure,
+        quantizations=quantizations,
+        text=scenario_text.kept(text, overrides),
+    )
+
+
+def settings(scenario: Scenario) -> dict[str, Fact]:
+    """What `[server]`, `[workload]` and `[measure]` came to, flat, for the record of a run."""
+    server, work, measure = scenario.server, scenario.workload, scenario.measure
+    return {
+        "server.url": server.url,
+        "server.engine": server.engine,
+        "server.parallel": server.parallel,
+        "server.threads": server.threads,
+        "language": None if work.own else work.language,
+        "own_prompts": len(work.prompts) or None,
+        "file": work.file,
+        "system": work.system,
+        "format": work.format if isinstance(work.format, str | None) else json.dumps(work.format),
+        "stream": work.stream,
+        "cache": work.cache,
+        "repeats": measure.repeats,
+        "requests": measure.requests,
+        "warmup": measure.warmup,
+        "timeout_ns": measure.timeout_ns,
+        "seed": measure.seed,
+        "order": measure.order,
+        "cold_load": measure.cold_load,
+        "budget_ns": measure.budget_ns,
+    }
+
+
+def _with_one_server(document: Document) -> Mapping[str, Any]:
+    """The tables, where a url from the command line takes the engine of the file away, and the other way round.
+
+    So one scenario serves a machine without Ollama and, with `--set server.url=...`, one that has it.
+    """
+    given = {str(key[1]) for key in document.source.overrides if key[0] == "server" and len(key) == 2}
+    server = document.tables.get("server")
+    if not isinstance(server, dict) or {"url", "engine"} <= given or not given & {"url", "engine"}:
+        return document.tables
+    gone = {"engine", "threads", "parallel"} if "url" in given else {"url", "token_env", "parallel"}
+    kept = {key: value for key, value in server.items() if key not in gone - given}
+    return {**document.tables, "server": kept}
+
+
+def _server(read: Mapping[str, Any], environ: Mapping[str, str], faults: Faults) -> Server:
+    engine = read["engine"]
+    return Server(
+        url=None if engine else read["url"] or _ollama_host(environ, faults),
+        engine=engine,
+        api=read["api"],
+        token_env=read["token_env"],
+        parallel=_SLOTS if engine and read["parallel"] is None else read["parallel"],
+        threads=read["threads"],
+    )
+
+
+def _ollama_host(environ: Mapping[str, str], faults: Faults) -> str:
+    try:
+        return address.parse(environ.get("OLLAMA_HOST", ""))
+    except ValueError as exc:
+        # It is asked for only where the file names no server; a file that does never sees this fault.
+        if not faults.under(("server", "url")):
+            faults.say(f"OLLAMA_HOST cannot be used: {exc}")
+        return address.DEFAULT
+
+
+def _workload(read: Mapping[str, Any]) -> Workload:
+    prompts = (turns for turns in read["prompts"] if turns is not None)
+    named = tuple(Prompt(f"prompt {number}", turns) for number, turns in enumerate(prompts, 1))
+    return Workload(**{**read, "prompts": named})
+
+
+def _measure(read: Mapping[str, Any]) -> Measure:
+    whole = {f"{key}_ns" if key in {"timeout", "budget"} else key: value for key, value in read.items()}
+    return Measure(**whole)
+
+
+def _with_defaults(given: Sequence[Axis], api: Endpoint, workload: Workload) -> tuple[Axis, ...]:
+    """The axes, and with one value each those that every cell needs."""
+    names = {axis.name for axis in given}
+    defaults = {name: key.default for name, key in AXES.items() if isinstance(key.default, int)}
+    if workload.own:
+        defaults.pop("prompt_tokens")
+    every = {**defaults, "api": api}
+    return (
+        *given,
+        *(Axis(name, (value,), given=False) for name, value in every.items() if name not in names),
+    )

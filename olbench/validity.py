@@ -1,0 +1,268 @@
+"""What may be believed: each check looks at one cell (or at the run) and says in sentences what is doubtful."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from olbench import phases
+from olbench.gist import Numbers, Told
+from olbench.model import GOOD, Placement, Record
+from olbench.prose import counted, distinct, listed, tallied
+from olbench.stats import VISITS_NEEDED
+from olbench.units import figures, words
+
+PROMPT_SHARE, PROMPT_TOKENS = 0.02, 4.0  # a prompt may miss its length by the larger of these
+COLD_CACHED = 0.10  # share of a cold prompt that may come from the cache: templates and system prompts
+WARM_CACHED = 0.50  # share of a warm prompt that must
+OTHER_CORES = 0.5
+STOLEN_CORES = 0.1
+SLOWED_SHARE = 0.1
+RELOAD_S = 1.0  # a warm request with such a load_duration carried a load
+RELOAD_SHARE, RELOAD_LEAST_S = 0.2, 0.2  # or with such a share of its whole time, if it is not tiny
+QUEUE_SHARE = 0.2
+SWAP_BYTES = 32 * 2**20
+BLURRED_SHARE = 0.1
+VRAM_SHARE = 0.01
+
+
+def of_cell(told: Told) -> tuple[str, ...]:
+    """All doubts about one cell, in the order of the table."""
+    return distinct(sentence for check in CHECKS.values() for sentence in check(told))
+
+
+# --- what is missing ------------------------------------------------------------------------------------------
+
+
+def _visits(told: Told) -> Iterator[str]:
+    filled = sum(1 for gist in told.gists if gist.prompts)
+    if filled < told.planned:
+        yield f"{filled} of {counted(told.planned, 'planned visit')} gave samples"
+    said: dict[str, list[int]] = {}
+    for gist in told.gists:
+        for sentence in (*([gist.problem] if gist.problem else []), *gist.notes):
+            said.setdefault(sentence, []).append(gist.visit.repeat + 1)
+    for sentence, visits in said.items():
+        everywhere = len(visits) == len(told.gists) > 1
+        which = f"visit{'s' if len(visits) > 1 else ''} {listed([str(one) for one in visits])}"
+        yield sentence if everywhere else f"{which}: {sentence}"
+
+
+def _failures(told: Told) -> Iterator[str]:
+    outcomes = told.outcomes()
+    failed = {outcome: count for outcome, count in outcomes.items() if outcome not in GOOD}
+    if failed:
+        whole = sum(outcomes.values())
+        yield f"{sum(failed.values())} of {counted(whole, 'sample')} failed ({tallied(failed)}); they enter no figure"
+
+
+def _few(told: Told) -> Iterator[str]:
+    filled = [len(gist.prompts) for gist in told.gists if gist.prompts]
+    if 0 < len(filled) < VISITS_NEEDED:
+        yield f"{counted(len(filled), 'visit')}: a typical value has an interval from {VISITS_NEEDED} on"
+    streams = told.cell.concurrency
+    if filled and streams > 1 and min(filled) < 3 * streams:
+        yield f"{min(filled)} samples in a visit on {streams} streams: system throughput includes ramp-up and run-out"
+
+
+# --- what came instead of what was asked ----------------------------------------------------------------------
+
+
+def _short(told: Told) -> Iterator[str]:
+    made = told.aligned("output_tokens")
+    short = made < told.cell.output_tokens
+    if short.any():
+        yield (
+            f"{int(short.sum())} of {counted(len(made), 'answer')} ended before {told.cell.output_tokens} tokens "
+            f"(the shortest after {np.nanmin(made):,.0f})"
+        )
+
+
+def _prompt(told: Told) -> Iterator[str]:
+    asked = told.cell.prompt_tokens
+    if asked is None:
+        return
+    seen = told.aligned("prompt_tokens")
+    off = np.abs(seen - asked) > max(PROMPT_SHARE * asked, PROMPT_TOKENS)
+    if off.any():
+        least, most = f"{np.nanmin(seen):,.0f}", f"{np.nanmax(seen):,.0f}"
+        yield (
+            f"{int(off.sum())} of {counted(len(seen), 'prompt')} missed {asked} tokens by more than 2 % and 4 tokens "
+            f"(seen: {least if least == most else f'{least} to {most}'})"
+        )
+
+
+def _context(told: Told) -> Iterator[str]:
+    for placement in _placements(told):
+        yield from placement.doubts
+        given, asked = placement.context_length, told.cell.num_ctx
+        if given is not None and given < asked and not any("num_ctx" in one for one in placement.doubts):
+            yield f"asked for num_ctx {asked}, the server gave {given}"
+
+
+def _placement(told: Told) -> Iterator[str]:
+    for what, read in _PLACED.items():
+        seen = [one for one in (read(placement) for placement in _placements(told)) if one is not None]
+        if len(set(seen)) > 1:
+            yield f"visits differ in {what} ({listed(distinct(seen))}) and are pooled all the same"
+    shares = [share for placement in _placements(told) if (share := _vram_share(placement)) is not None]
+    if shares and max(shares) - min(shares) > VRAM_SHARE:
+        low, high = words(min(shares), "share", 2), words(max(shares), "share", 2)
+        yield f"visits differ in the share of the model in GPU memory ({low} to {high}) and are pooled all the same"
+
+
+_PLACED: Mapping[str, Callable[[Placement], str | None]] = {
+    "the model's digest": lambda one: one.digest and one.digest[:12],
+    "context length": lambda one: None if one.context_length is None else str(one.context_length),
+    "parallel slots": lambda one: None if one.parallel is None else str(one.parallel),
+}
+
+
+def _vram_share(placement: Placement) -> float | None:
+    if not placement.size or placement.size_vram is None:
+        return None
+    return placement.size_vram / placement.size
+
+
+def _placements(told: Told) -> list[Placement]:
+    return [gist.placement for gist in told.gists if gist.placement is not None]
+
+
+def _cache(told: Told) -> Iterator[str]:
+    share = told.aligned("cached_tokens") / told.aligned("prompt_tokens")
+    if told.cell.cache == "cold":
+        wrong = share > COLD_CACHED
+        meant = f"more than {COLD_CACHED:.0%} of the prompt from the cache: meant cold, were not"
+    else:
+        wrong = share < WARM_CACHED
+        meant = f"less than {WARM_CACHED:.0%} of the prompt from the cache: meant warm, were not"
+    if wrong.any():
+        yield f"{int(wrong.sum())} of {counted(len(share), 'sample')} took {meant}"
+
+
+def _reloads(told: Told) -> Iterator[str]:
+    load, whole = told.aligned("warm_load"), told.aligned("e2e")
+    carried = (load > RELOAD_S) | ((load > RELOAD_SHARE * whole) & (load > RELOAD_LEAST_S))
+    if carried.any():
+        worst = words(float(np.nanmax(load)), "s")
+        yield (
+            f"{int(carried.sum())} of {counted(len(load), 'sample')} carried a load of up to {worst} although the model "
+            "was meant to be in memory"
+        )
+
+
+# --- what stood beside the measurement ------------------------------------------------------------------------
+
+
+def _slots(told: Told) -> Iterator[str]:
+    known = [one.parallel for one in _placements(told) if one.parallel is not None]
+    streams = told.cell.concurrency
+    if known and streams > min(known):
+        yield f"{streams} streams on {counted(min(known), 'slot')}: this measures the queue"
+    if not known and streams > 1:
+        yield from _waiting(told)
+
+
+def _waiting(told: Told) -> Iterator[str]:
+    queue, whole = told.numbers("queue"), told.numbers("e2e")
+    if len(queue) and whole.sum() > 0 and queue.sum() / whole.sum() > QUEUE_SHARE:
+        share = words(float(queue.sum() / whole.sum()), "share", 2)
+        yield f"requests waited inside the server for {share} of their time: it seems to have fewer slots than streams"
+
+
+def _other_load(told: Told) -> Iterator[str]:
+    for repeat, cores in _by_visit(told, "cpu_other"):
+        if cores > OTHER_CORES:
+            yield f"visit {repeat + 1}: other programs kept {figures(cores, 2)} cores busy on average"
+
+
+def _steal(told: Told) -> Iterator[str]:
+    for repeat, cores in _by_visit(told, "cpu_steal"):
+        if cores > STOLEN_CORES:
+            yield f"visit {repeat + 1}: the host withheld {figures(cores, 2)} cores from this machine on average"
+
+
+def _slowed(told: Told) -> Iterator[str]:
+    for repeat, share in _by_visit(told, "gpu_slowed"):
+        if share > SLOWED_SHARE:
+            part = words(share, "share", 2)
+            yield f"visit {repeat + 1}: heat or the power supply held the GPU back for {part} of the time"
+
+
+def _swap(told: Told) -> Iterator[str]:
+    for repeat, grown in _by_visit(told, "swap_growth"):
+        if grown > SWAP_BYTES:
+            yield f"visit {repeat + 1}: swap grew by {words(grown, 'B')}: memory was short"
+
+
+def _by_visit(told: Told, key: str) -> Iterator[tuple[int, float]]:
+    for gist in told.gists:
+        for number in gist.columns[key].numbers:
+            yield gist.visit.repeat, float(number)
+
+
+def _blurred(told: Told) -> Iterator[str]:
+    shares: Numbers = told.numbers("coalesced")
+    if len(shares) and shares.mean() > BLURRED_SHARE:
+        share = words(float(shares.mean()), "share", 2)
+        yield f"{share} of the lines came in one receive with a later one: their stamps are upper bounds"
+
+
+def _gpu_memory(told: Told) -> Iterator[str]:
+    for gist in told.gists:
+        own = any(name.startswith("gpu") and name.endswith(".server") for name in gist.series)
+        if len(gist.columns["gpu_peak"].numbers) and not own:
+            reasons = [
+                why for name, why in gist.absent if name.startswith("gpu") and name.endswith(".server")
+            ]
+            why = f" ({reasons[0]})" if reasons else ""
+            yield f"GPU memory is what the cards have in use less the idle baseline, not the server's own{why}"
+            return
+
+
+CHECKS: Mapping[str, Callable[[Told], Iterator[str]]] = {
+    "missing visits": _visits,
+    "failed samples": _failures,
+    "few samples": _few,
+    "short outputs": _short,
+    "prompt length": _prompt,
+    "context": _context,
+    "placement": _placement,
+    "cache state": _cache,
+    "reloads": _reloads,
+    "slots": _slots,
+    "other load": _other_load,
+    "withheld CPU": _steal,
+    "GPU held back": _slowed,
+    "swap": _swap,
+    "negative parts": phases.doubts,
+    "blurred stamps": _blurred,
+    "GPU memory": _gpu_memory,
+}
+
+# --- the run --------------------------------------------------------------------------------------------------
+
+# What must not change while a run goes on; updaters restart servers on their own.
+STEADY = ("server.version", "engine.name", "engine.version")
+
+
+def of_run(record: Record, visits: int) -> tuple[str, ...]:
+    """All doubts about the run as a whole, of whose plan so many `visits` were taken."""
+    return (*_changed(record), *_battery(record), *_unfinished(record, visits))
+
+
+def _changed(record: Record) -> Iterator[str]:
+    for fact in STEADY:
+        before, after = record.facts.get(fact), (record.facts_end or {}).get(fact)
+        if before is not None and after is not None and before != after:
+            yield f"{fact} was {before} at the start and {after} at the end: not all cells met the same server"
+
+
+def _battery(record: Record) -> Iterator[str]:
+    if "battery" in (record.facts.get("power.source"), (record.facts_end or {}).get("power.source")):
+        yield "the machine ran on battery: it may have held its clocks down"
+
+
+def _unfinished(record: Record, visits: int) -> Iterator[str]:
+    planned = len(record.plan.visits)
+    if record.run.status != "complete" or visits < planned:
+        yield f"the run is {record.run.status}: {visits} of {counted(planned, 'planned visit')} were taken"

@@ -1,0 +1,1 @@
+"""One file a verb: it puts the pieces together, prints, and gives the exit code."""

@@ -1,0 +1,274 @@
+"""Against a real Ollama server: `make live URL=http://127.0.0.1:11434 [MODEL=...] [THINKING=...] [OLLAMA=...]`.
+
+It loads and unloads models on that server, and makes one model of a few bytes, `olbench-live-check`, that it removes.
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import statistics
+import subprocess
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from olbench import prepare
+from olbench.apis.ollama import Ollama
+from olbench.drive import closed_loop, decoded
+from olbench.errors import ServerError
+from olbench.model import THINKING, Cell, Message, ModelCard, Prompt, Request, Sample
+from olbench.probes.processes import runner
+
+pytestmark = pytest.mark.live
+URL = os.environ.get("OLBENCH_LIVE_URL", "")
+CHECK = "olbench-live-check:latest"
+TIMEOUT_NS = 300 * 10**9
+QUESTION = "Write about a lighthouse keeper and the winter in which no ship came."
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Ollama]:
+    api = Ollama(URL)
+    try:
+        yield api
+    finally:
+        await api.close()
+
+
+def live(story: Callable[[Ollama], Coroutine[Any, Any, Any]]) -> Any:
+    async def run() -> Any:
+        async with opened() as api:
+            return await story(api)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def card() -> ModelCard:
+    """The model under test: MODEL, else the smallest one that answers prompts."""
+    asked = os.environ.get("OLBENCH_LIVE_MODEL")
+
+    async def story(api: Ollama) -> ModelCard:
+        names = [
+            one.name for one in sorted(await api.catalog(), key=lambda one: one.size or 0) if not one.remote
+        ]
+        cards = [await api.card(name) for name in ([asked] if asked else names)]
+        return next(one for one in cards if one.capabilities is None or "completion" in one.capabilities)
+
+    found: ModelCard = live(story)
+    return found
+
+
+@pytest.fixture
+def cell(card: ModelCard) -> Cell:
+    return Cell(
+        id="c0ffee000001",
+        model=card.name,
+        base=card.name,
+        quantization=card.quantization,
+        api="chat",
+        num_ctx=1024,
+        concurrency=1,
+        prompt_tokens=None,
+        output_tokens=32,
+        think=False if card.capabilities and "thinking" in card.capabilities else None,
+        cache="cold",
+        options=(("seed", 1), ("temperature", 0.0)),
+    )
+
+
+async def asked(api: Ollama, cell: Cell, *texts: str) -> tuple[Sample, ...]:
+    requests = [
+        Request(number, "measured", Prompt("p", (Message("user", text),)))
+        for number, text in enumerate(texts or (QUESTION,))
+    ]
+    wires = [api.encode(cell, one) for one in requests]
+    taken = await closed_loop(
+        api, wires, streams=cell.concurrency, timeout_ns=TIMEOUT_NS, stop=asyncio.Event()
+    )
+    return decoded(api, cell, taken)
+
+
+def test_a_model_is_loaded_verified_and_unloaded(card: ModelCard, cell: Cell) -> None:
+    async def story(api: Ollama) -> None:
+        await prepare.cleared(api)
+        assert await api.resident() == ()
+        took = await api.preload(cell)
+        placement = await prepare.verified(
+            api, cell, card, how="preloaded", preload_ns=took, runner=runner(URL, card.blob)
+        )
+        assert (placement.context_length, placement.digest) == (1024, card.digest)
+        assert placement.size is not None
+        assert placement.doubts == ()
+        assert prepare.holds(await api.resident(), cell, card)
+        assert await prepare.cleared(api) == (card.name,)
+
+    live(story)
+
+
+def test_another_context_is_another_load(card: ModelCard, cell: Cell) -> None:
+    async def story(api: Ollama) -> tuple[int, int, int]:
+        await prepare.cleared(api)
+        await api.preload(cell)
+        (warm,) = await asked(api, cell)
+        (other,) = await asked(api, replace(cell, num_ctx=2048))
+        assert prepare.holds(await api.resident(), replace(cell, num_ctx=2048), card)
+        (again,) = await asked(api, replace(cell, num_ctx=2048), QUESTION + " Again.")
+        counts = (warm.counts, other.counts, again.counts)
+        return tuple((one.load_ns or 0) if one else 0 for one in counts)  # type: ignore[return-value]
+
+    warm, reload, again = live(story)
+    assert reload > 2 * max(warm, again)
+
+
+def test_a_context_beyond_the_models_own_is_clamped_and_said(card: ModelCard, cell: Cell) -> None:
+    if card.context_length is None or card.context_length > 16384:
+        pytest.skip("the model's own context is too large to go beyond it on any machine")
+    beyond = replace(cell, num_ctx=card.context_length * 2)
+
+    async def story(api: Ollama) -> tuple[str, ...]:
+        await prepare.cleared(api)
+        took = await api.preload(beyond)
+        placed = await prepare.verified(
+            api, beyond, card, how="preloaded", preload_ns=took, runner=runner(URL, card.blob)
+        )
+        return placed.doubts
+
+    assert live(story) == (f"asked for num_ctx {beyond.num_ctx}, the server gave {card.context_length}",)
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "generate"])
+def test_both_endpoints_stream_text_and_counts(endpoint: str, cell: Cell) -> None:
+    one = replace(cell, api="generate" if endpoint == "generate" else "chat")
+    (sample,) = live(lambda api: asked(api, one))
+    assert sample.outcome in ("ok", "short")
+    assert sample.text
+    assert sample.counts is not None
+    assert sample.counts.eval_count
+    assert sample.counts.eval_ns
+    assert sample.counts.prompt_eval_count
+    assert len(sample.chunks) > 2
+    assert all(sample.chunks.created_ns)
+    assert list(sample.chunks.arrived_ns) == sorted(sample.chunks.arrived_ns)
+
+
+def test_an_unstreamed_answer_has_the_same_counts(cell: Cell) -> None:
+    async def story(_: Ollama) -> Sample:
+        api = Ollama(URL, streamed=False)
+        (sample,) = await asked(api, cell)
+        await api.close()
+        return sample
+
+    sample = live(story)
+    assert (sample.outcome in ("ok", "short"), len(sample.chunks)) == (True, 1)
+
+
+def test_the_runner_is_seen_below_a_server_on_this_machine(card: ModelCard, cell: Cell) -> None:
+    async def story(api: Ollama) -> int | None:
+        await api.preload(cell)
+        return runner(URL, card.blob).pid
+
+    if not URL.startswith(("http://127.", "http://localhost")):
+        pytest.skip("the server is on another machine")
+    assert live(story) is not None
+
+
+def test_thinking_comes_apart_from_the_answer(cell: Cell) -> None:
+    model = os.environ.get("OLBENCH_LIVE_THINKING")
+    if not model:
+        pytest.skip("THINKING names no thinking model")
+
+    async def story(api: Ollama) -> tuple[Sample, Sample]:
+        base = replace(cell, model=(await api.card(model)).name, output_tokens=200)
+        (on,) = await asked(api, replace(base, think=True), "Is seven prime?")
+        (off,) = await asked(api, replace(base, think=False), "Is seven prime?")
+        return on, off
+
+    on, off = live(story)
+    assert on.thinking
+    assert any(bits & THINKING for bits in on.chunks.kind)
+    assert not off.thinking
+    assert off.text
+
+
+def test_errors_carry_the_servers_words(cell: Cell) -> None:
+    async def story(api: Ollama) -> None:
+        (missing,) = await asked(api, replace(cell, model="olbench-no-such-model:1b"))
+        assert (missing.outcome, missing.status) == ("not_found", 404)
+        assert "not found" in missing.words
+        with pytest.raises(ServerError, match="not found"):
+            await api.card("olbench-no-such-model:1b")
+        (long,) = await asked(api, replace(cell, num_ctx=256), "word " * 600)
+        assert long.outcome == "http_error"
+        assert "context" in long.words
+        if cell.think is None:
+            (thinking,) = await asked(api, replace(cell, think=True))
+            assert (thinking.outcome, thinking.status) == ("http_error", 400)
+            assert "think" in thinking.words
+
+    live(story)
+
+
+def test_two_streams_are_two_samples(cell: Cell) -> None:
+    samples = live(
+        lambda api: asked(api, replace(cell, concurrency=2), *(f"{n}. {QUESTION}" for n in range(4)))
+    )
+    assert {one.outcome for one in samples} <= {"ok", "short"}
+    assert {one.stream for one in samples} == {0, 1}
+
+
+# --- the headline figure ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def check(card: ModelCard) -> Iterator[str]:
+    """A model with the parameters in it, so that `ollama run` sends the same request as we do."""
+    parameters = {"num_ctx": 1024, "num_predict": 96, "seed": 1, "temperature": 0}
+    body = {"model": CHECK, "from": card.name, "parameters": parameters, "stream": False}
+    httpx.post(f"{URL}/api/create", json=body, timeout=120).raise_for_status()
+    yield CHECK
+    httpx.request("DELETE", f"{URL}/api/delete", json={"model": CHECK}, timeout=60).raise_for_status()
+
+
+def test_decode_rates_are_those_of_ollama_run_verbose(cell: Cell, check: str) -> None:
+    binary = os.environ.get("OLBENCH_LIVE_OLLAMA") or shutil.which("ollama")
+    if not binary:
+        pytest.skip("there is no ollama binary to hold it against")
+    environ = os.environ | {"OLLAMA_HOST": URL}
+
+    def theirs(text: str) -> float:
+        done = subprocess.run(
+            [binary, "run", check, "--verbose", text], env=environ, capture_output=True, text=True, check=True
+        )
+        found = re.search(r"^eval rate:\s+([0-9.]+) tokens/s", done.stderr, re.MULTILINE)
+        assert found, done.stderr
+        return float(found.group(1))
+
+    def ours(text: str) -> float:
+        (sample,) = live(lambda api: asked(api, replace(cell, model=check, output_tokens=96), text))
+        assert sample.counts is not None
+        assert sample.counts.eval_count
+        assert sample.counts.eval_ns
+        return sample.counts.eval_count / (sample.counts.eval_ns / 1e9)
+
+    theirs(QUESTION)
+    # Turn about, so that what else the machine does falls on both; the pairs' ratio is free of slow drift.
+    ratios: list[float] = []
+    for number in range(16):
+        text = f"{number}. {QUESTION}"
+        if number % 2:
+            rates = (ours(text), theirs(text))
+        else:
+            there = theirs(text)
+            rates = (ours(text), there)
+        ratios.append(rates[0] / rates[1])
+    middle = statistics.median(ratios)
+    print(
+        f"ours / theirs: median {middle:.4f} of {len(ratios)} pairs, {min(ratios):.3f} to {max(ratios):.3f}"
+    )
+    assert abs(middle - 1) < 0.02

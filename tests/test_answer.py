@@ -1,0 +1,215 @@
+"""The answer in two sentences: what it says in each kind of run, and what it never claims."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from records import a_record, cell, observation, readings, record, sample, series, visits
+
+from olbench.analysis import analyse
+from olbench.model import Cell, Observation
+
+RATES = (94.0, 96.0, 98.0)  # 96 +- 4.30 * 2 / sqrt(3): 91.0 to 101.0
+SLOW = (68.0, 69.0, 70.0)  # 66.5 to 71.5
+CLOSE = (93.0, 95.0, 97.0)  # 90.0 to 100.0
+
+
+def answer(cells: Sequence[Cell], seen: Iterable[Observation], **changes: Any) -> tuple[str, ...]:
+    return analyse(record(cells, list(seen), **changes)).answer
+
+
+def quantized(level: str, **changes: Any) -> Cell:
+    return cell(base="smollm2:135m", model=f"smollm2:135m-{level}", quantization=level, **changes)
+
+
+def with_ram(seen: Iterable[Observation], mib: int) -> list[Observation]:
+    return [replace(one, readings=readings(series("server.rss", [mib * 2.0**20] * 9))) for one in seen]
+
+
+ONE = cell()
+Q8, Q4 = quantized("q8_0"), quantized("q4_0")
+
+
+def test_one_cell_alone_is_described() -> None:
+    assert answer([ONE], with_ram(visits(ONE, RATES), 255)) == (
+        (
+            "At one stream, smollm2:135m decodes at 96.0 tok/s (95 % interval 91.0–101.0) and gives its first token "
+            "after 100 ms."
+        ),
+        "Loading takes 500 ms and the server's RAM peaks at 255 MiB.",
+    )
+
+
+def test_one_cell_with_too_few_visits_has_no_interval_and_says_why() -> None:
+    first, _ = answer([ONE], visits(ONE, RATES[:2]))
+    assert first == (
+        "At one stream, smollm2:135m decodes at 95.0 tok/s (no interval: 2 visits; an interval needs 3) and gives "
+        "its first token after 100 ms."
+    )
+
+
+def test_quantizations_are_ranked_where_their_intervals_do_not_overlap() -> None:
+    first, second = answer([Q8, Q4], [*visits(Q8, SLOW), *visits(Q4, RATES)])
+    assert first == (
+        "At one stream, smollm2:135m q4_0 decodes at 96.0 tok/s (95 % interval 91.0–101.0), 1.4 times as fast as "
+        "q8_0 (69.0 tok/s, 66.5–71.5)."
+    )
+    assert second == "For smollm2:135m q4_0, the first token comes after 100 ms and loading takes 500 ms."
+
+
+def test_overlapping_intervals_cannot_be_told_apart() -> None:
+    first, _ = answer([Q8, Q4], [*visits(Q8, CLOSE), *visits(Q4, RATES)])
+    assert first == (
+        "At one stream, smollm2:135m q4_0 (96.0 tok/s, 95 % interval 91.0–101.0) and q8_0 (95.0 tok/s, 90.0–100.0) "
+        "cannot be told apart by decode rate."
+    )
+
+
+def test_without_intervals_nothing_is_called_faster() -> None:
+    first, _ = answer([Q8, Q4], [*visits(Q8, SLOW[:2]), *visits(Q4, RATES[:2])])
+    assert first == (
+        "At one stream, smollm2:135m q4_0 decodes at 95.0 tok/s and q8_0 reads 68.5 tok/s, but whether they differ "
+        "cannot be told (2 visits; an interval needs 3)."
+    )
+
+
+def test_a_quantization_that_could_not_be_measured_is_named() -> None:
+    first, _ = answer([Q8, Q4], visits(Q4, RATES), repeats=3)
+    assert first.endswith("gives its first token after 100 ms; q8_0 could not be measured.")
+
+
+def models(*rates: float) -> tuple[list[Cell], list[Observation]]:
+    names = ("llama3.2:3b", "qwen3:4b", "gemma3:4b", "phi4:14b")[: len(rates)]
+    cells = [cell(base=name, model=name) for name in names]
+    pairs = zip(cells, rates, strict=True)
+    return cells, [seen for one, rate in pairs for seen in visits(one, (rate - 1, rate, rate + 1))]
+
+
+def test_of_several_models_the_fastest_is_held_against_the_next() -> None:
+    first, _ = answer(*models(60, 80, 59, 20))
+    assert first == (
+        "At one stream, qwen3:4b decodes at 80.0 tok/s (95 % interval 77.5–82.5), the fastest of 4 and 1.3 times as "
+        "fast as the next, llama3.2:3b (60.0 tok/s, 57.5–62.5)."
+    )
+
+
+def test_models_that_tie_stand_together_before_those_that_are_behind() -> None:
+    first, _ = answer(*models(60, 60.5, 20))
+    assert first == (
+        "At one stream, qwen3:4b (60.5 tok/s, 95 % interval 58.0–63.0) and llama3.2:3b (60.0 tok/s, 57.5–62.5) "
+        "cannot be told apart by decode rate; qwen3:4b is 3.0 times as fast as gemma3:4b (20.0 tok/s, 17.5–22.5)."
+    )
+
+
+def test_num_ctx_alone_says_what_the_larger_one_costs() -> None:
+    small, large = cell(num_ctx=2048), cell(num_ctx=8192)
+    seen = [*with_ram(visits(small, RATES), 255), *with_ram(visits(large, CLOSE), 400)]
+    assert answer([small, large], seen) == (
+        (
+            "At one stream and ctx 2048, smollm2:135m decodes at 96.0 tok/s (95 % interval 91.0–101.0) and gives its "
+            "first token after 100 ms."
+        ),
+        (
+            "With ctx 8192 instead of ctx 2048, peak RAM of the server rises from 255 MiB to 400 MiB and decode rate does "
+            "not differ beyond its error (96.0 tok/s and 95.0 tok/s)."
+        ),
+    )
+
+
+def test_concurrency_alone_says_what_more_streams_bring_and_cost() -> None:
+    cells = [cell(concurrency=count) for count in (1, 2, 4)]
+    seen = [
+        one
+        for of, prefill_s in zip(cells, (0.08, 0.2, 0.5), strict=True)
+        for one in visits(of, (95, 96, 97), requests=1, prefill_s=prefill_s)
+    ]
+    # One answer takes 0.1 s and 8 tokens at 96 tok/s: 0.183 s, 43.6 tok/s; four at once 0.603 s for 32 tokens.
+    assert answer(cells, seen)[1] == (
+        "With 4 streams instead of one, system throughput rises from 43.6 tok/s to 53.0 tok/s and time to first token "
+        "rises from 100 ms to 520 ms."
+    )
+
+
+def test_an_option_is_named_as_it_is_in_the_scenario() -> None:
+    cells = [cell(options=(("num_thread", count), ("seed", 1))) for count in (1, 2)]
+    seen = [*visits(cells[0], SLOW), *visits(cells[1], RATES)]
+    first, second = answer(cells, seen)
+    assert first.startswith("At one stream and num_thread 1, smollm2:135m decodes at 69.0 tok/s")
+    assert second.startswith(
+        "With num_thread 2 instead of num_thread 1, decode rate rises from 69.0 tok/s to 96.0 tok/s"
+    )
+
+
+def test_two_axes_besides_are_told_in_one_sentence_about_the_best() -> None:
+    cells = [
+        quantized(level, num_ctx=num_ctx, concurrency=streams)
+        for level in ("q8_0", "q4_0")
+        for num_ctx in (2048, 8192)
+        for streams in (1, 2)
+    ]
+    seen = [
+        one for of in cells for one in visits(of, RATES if of.quantization == "q4_0" else SLOW, requests=1)
+    ]
+    first, second = answer(cells, seen)
+    assert first.startswith("At one stream and ctx 2048, smollm2:135m q4_0 decodes at 96.0 tok/s")
+    assert second.startswith(
+        "For smollm2:135m q4_0, with 2 streams instead of one, system throughput rises from "
+    )
+    assert "; with ctx 8192 instead of ctx 2048, " in second
+
+
+def test_what_is_compared_is_equal_in_all_else() -> None:
+    # q8_0 was measured on two streams only: the comparison moves there.
+    cells = [Q4, quantized("q4_0", concurrency=2), quantized("q8_0", concurrency=2)]
+    seen = [*visits(Q4, RATES), *visits(cells[1], (59, 60, 61)), *visits(cells[2], (40, 41, 42))]
+    first, _ = answer(cells, seen)
+    assert first.startswith("At 2 streams, smollm2:135m q4_0 decodes at 60.0 tok/s")
+
+
+def test_without_counts_the_first_token_is_the_headline() -> None:
+    seen = [
+        replace(one, samples=tuple(replace(each, counts=None) for each in one.samples))
+        for one in visits(ONE, RATES)
+    ]
+    first, _ = answer([ONE], seen)
+    assert first == "At one stream, smollm2:135m gives its first token after 100 ms."
+
+
+def test_when_everything_failed_the_answer_says_how() -> None:
+    failed = [sample(outcome="stalled", words="no end within 300 s")] * 2 + [sample(outcome="refused")]
+    assert answer([ONE], [observation(ONE, failed)]) == (
+        (
+            "Nothing was measured: none of 3 requests succeeded (2 stalled, 1 refused); most often the server said “no "
+            "end within 300 s”."
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        ([], "Nothing was measured: no visit was taken."),
+        ([observation(ONE, problem="out of memory")], "Nothing was measured: out of memory."),
+        ([observation(ONE)], "Nothing was measured: no request was sent."),
+    ],
+)
+def test_when_nothing_came_to_a_request_the_answer_says_why(seen: list[Observation], sentence: str) -> None:
+    assert answer([ONE], seen, repeats=1) == (sentence,)
+
+
+def test_long_words_of_a_server_are_cut() -> None:
+    (sentence,) = answer([ONE], [observation(ONE, [sample(outcome="http_error", words="<html>\n" * 400)])])
+    assert len(sentence) < 300
+    assert "\n" not in sentence
+
+
+def test_a_plan_without_cells_has_an_answer_too() -> None:
+    assert answer([], []) == ("Nothing was measured: the plan has no cells.",)
+
+
+def test_the_answer_is_the_same_every_time() -> None:
+    assert analyse(a_record()).answer == analyse(a_record()).answer
+    first, second = analyse(a_record()).answer
+    assert first.startswith("At one stream and ctx 2048, <script>alert(1)</script> q4_0 decodes at 200 tok/s")
+    assert second.startswith("For <script>alert(1)</script> q4_0, with 4 streams instead of one, ")

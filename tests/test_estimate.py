@@ -1,0 +1,120 @@
+"""Estimates against hand calculations."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from cards import PLAIN
+
+from olbench import estimate, plan, scenario
+from olbench.estimate import Memory, Rates
+
+TEXT = """question = "How long?"
+[sweep]
+model = "llama3.2:3b"
+num_ctx = [2048, 8192]
+prompt_tokens = 300
+output_tokens = 50
+[measure]
+repeats = 2
+requests = 4
+warmup = 1
+"""
+S = 10**9
+
+
+def test_time_is_requests_and_loads_and_what_a_visit_costs() -> None:
+    asked = scenario.parse(TEXT, path="a.toml", environ={})
+    made = plan.expand(asked, [PLAIN])
+    rates = {"llama3.2:3b": Rates(decode=10, prefill=100, load_ns=7 * S)}
+    # A request: 300 / 100 + 50 / 10 = 8 s. A visit: 5 requests and 2 s = 42 s. Two rounds A B | B A: 3 loads.
+    times = estimate.time(made, asked, [PLAIN], rates)
+    assert times.total == 4 * 42 * S + 3 * 7 * S
+    assert sorted(times.cells.values()) == [84 * S + 7 * S, 84 * S + 14 * S]
+    assert times.basis == "rough, from earlier runs"
+
+
+def test_a_cold_load_costs_a_load_and_a_request_each_visit() -> None:
+    asked = scenario.parse(TEXT + "cold_load = true\n", path="a.toml", environ={})
+    made = plan.expand(asked, [PLAIN])
+    rates = {"llama3.2:3b": Rates(decode=10, prefill=100, load_ns=7 * S)}
+    assert estimate.time(made, asked, [PLAIN], rates).total == 4 * (6 * 8 + 2 + 7) * S
+
+
+def test_a_warm_prompt_is_not_read_again() -> None:
+    asked = scenario.parse(TEXT + '[workload]\ncache = "warm"\n', path="a.toml", environ={})
+    made = plan.expand(asked, [PLAIN])
+    rates = {"llama3.2:3b": Rates(decode=10, prefill=100, load_ns=0)}
+    assert estimate.time(made, asked, [PLAIN], rates).total == 4 * (5 * 5 + 2) * S
+
+
+def test_rates_are_assumed_from_the_size_and_it_is_said() -> None:
+    # 20 GB/s through 2 GB: 10 tok/s; a small model is held to 60; reading 2 GB at 1 GB/s and 1 s.
+    assert estimate.assumed(replace(PLAIN, size=2 * 10**9)) == Rates(10.0, 30.0, 3 * S)
+    assert estimate.assumed(replace(PLAIN, size=100 * 10**6)).decode == 60.0
+    assert estimate.assumed(None).decode == 5.0
+    asked = scenario.parse(TEXT, path="a.toml", environ={})
+    basis = estimate.time(plan.expand(asked, [PLAIN]), asked, [PLAIN]).basis
+    assert basis == "rough, from the sizes of the models alone for a slow machine (llama3.2:3b)"
+
+
+def test_memory_is_the_weights_and_the_context_of_every_slot() -> None:
+    made = plan.expand(scenario.parse(TEXT, path="a.toml", environ={}), [PLAIN])
+    card = replace(PLAIN, size=2_000_000_000)
+    # 114688 B x 2048 tokens x 2 slots = 469,762,048 B
+    assert estimate.memory(made.cells[0], card, 2) == Memory(2_469_762_048, 2_000_000_000, 469_762_048, 2, "")
+    one = estimate.memory(made.cells[0], card, None)
+    assert (one.context, one.reason) == (234_881_024, "slots are not known, one is assumed")
+    assert estimate.memory(made.cells[1], replace(card, context_length=4096), 1).context == 469_762_048
+
+
+def test_memory_that_cannot_be_told_is_none_with_the_reason() -> None:
+    made = plan.expand(scenario.parse(TEXT, path="a.toml", environ={}), [PLAIN])
+    nothing = estimate.memory(made.cells[0], replace(PLAIN, size=None), 1)
+    assert (nothing.total, nothing.reason) == (None, "the server does not say how large the model is")
+    part = estimate.memory(made.cells[0], replace(PLAIN, kv_bytes_per_token=None), 1)
+    assert (part.total, part.weights, part.context) == (None, PLAIN.size, None)
+    assert part.reason == "the model's metadata do not say how much memory a token of context takes"
+
+
+LLAMA: Mapping[str, object] = {
+    "general.architecture": "llama",
+    "llama.block_count": 28,
+    "llama.embedding_length": 3072,
+    "llama.attention.head_count": 24,
+    "llama.attention.head_count_kv": 8,
+    "llama.attention.key_length": 128,
+    "llama.attention.value_length": 128,
+}
+
+
+def _without(*keys: str) -> dict[str, object]:
+    return {key: value for key, value in LLAMA.items() if key.split(".")[-1] not in keys}
+
+
+@pytest.mark.parametrize(
+    ("model_info", "bytes_per_token"),
+    [
+        (LLAMA, 28 * 8 * (128 + 128) * 2),
+        (_without("key_length", "value_length"), 28 * 8 * (3072 / 24 * 2) * 2),
+        ({**LLAMA, "llama.attention.value_length": 64}, 28 * 8 * (128 + 64) * 2),
+        ({**LLAMA, "llama.attention.head_count_kv": [8] * 14 + [4] * 14}, (14 * 8 + 14 * 4) * 256 * 2),
+        (
+            {**_without("key_length", "value_length"), "llama.attention.head_count": [24] * 28},
+            28 * 8 * 256 * 2,
+        ),
+        ({**LLAMA, "llama.attention.sliding_window": 0}, 28 * 8 * 256 * 2),
+        ({**LLAMA, "llama.attention.head_count_kv": None}, None),  # an array that the server left out
+        ({**LLAMA, "llama.attention.head_count_kv": [8] * 3}, None),  # not one for each layer
+        ({**LLAMA, "llama.attention.head_count_kv": "8"}, None),
+        ({**LLAMA, "llama.attention.key_length": None}, None),
+        (_without("block_count"), None),
+        (_without("head_count_kv"), None),
+        ({**LLAMA, "llama.ssm.state_size": 16}, None),
+        ({**LLAMA, "llama.attention.kv_lora_rank": 512}, None),
+        ({**LLAMA, "llama.attention.sliding_window": 1024}, None),
+        ({}, None),
+    ],
+)
+def test_bytes_of_a_token_of_context(model_info: Mapping[str, object], bytes_per_token: float | None) -> None:
+    assert estimate.kv_bytes_per_token(model_info) == bytes_per_token

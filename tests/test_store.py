@@ -1,0 +1,177 @@
+"""What is kept comes back the same; a visit is kept whole or not at all."""
+
+import sqlite3
+from array import array
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from olbench.errors import StoreError, UsageError
+from olbench.model import (
+    NO_READINGS,
+    TEXT,
+    Cell,
+    Chunks,
+    Counts,
+    Observation,
+    Placement,
+    Plan,
+    Readings,
+    Run,
+    Sample,
+    Series,
+    Visit,
+)
+from olbench.store import Store
+from olbench.store_columns import pack_chunks, unpack_chunks
+
+
+def a_run(run_id: str = "20261122-220256-quick-3f9a", name: str = "quick") -> Run:
+    return Run(
+        id=run_id,
+        name=name,
+        question="Which?",
+        status="running",
+        started_at="2026-11-22T22:02:56Z",
+        ended_at=None,
+        olbench="0.1.0",
+        scenario_text="question = 'Which?'\n",
+        settings={"repeats": 3, "budget": None},
+    )
+
+
+def a_sample(**changes: object) -> Sample:
+    chunks = Chunks(array("q", [10, 20]), array("q", [0, 1 << 60]), bytes([TEXT, 0]))
+    fields: dict[str, object] = {
+        "index": 0,
+        "phase": "measured",
+        "stream": 0,
+        "prompt": "通义",
+        "outcome": "ok",
+        "words": "",
+        "status": 200,
+        "wanted_ns": 1,
+        "sent_ns": 2,
+        "head_ns": None,
+        "end_ns": 30,
+        "stamps": "kernel",
+        "streamed": True,
+        "chunks": chunks,
+        "counts": Counts(30, 1, 5, 4, None, 2, 3, "length"),
+        "text": "<b>'; DROP TABLE run; --",
+        "thinking": "",
+    }
+    return Sample(**(fields | changes))  # type: ignore[arg-type]
+
+
+def a_visit(repeat: int = 0, **changes: object) -> Observation:
+    series = Series("server.rss", "B", array("q", [1, 2]), array("d", [1.5, 2.5]))
+    fields: dict[str, object] = {
+        "visit": Visit(repeat, "c0ffee000001", repeat),
+        "started_at": "2026-11-22T22:03:00Z",
+        "started_ns": 1,
+        "measured_ns": 2,
+        "ended_ns": 40,
+        "placement": Placement(
+            how="preloaded",
+            preload_ns=5,
+            digest="d",
+            size=9,
+            size_vram=0,
+            context_length=4096,
+            runner_pid=None,
+            parallel=2,
+            doubts=("one",),
+        ),
+        "problem": None,
+        "notes": ("a note",),
+        "samples": (a_sample(), a_sample(index=1, outcome="cut_off", counts=None)),
+        "baseline": NO_READINGS,
+        "readings": Readings((series,), (("gpu0.used", "no NVIDIA driver was found"),)),
+    }
+    return Observation(**(fields | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "deep" / "olbench.db")
+
+
+def test_a_run_comes_back_as_it_was_kept(store: Store, cell: Callable[..., Cell]) -> None:
+    options = (
+        ("num_batch", 512),
+        ("seed", 0),
+        ("stop", ("a", "b")),
+        ("temperature", 0.0),
+        ("use_mmap", True),
+    )
+    plan = Plan((cell(options=options),), (Visit(0, "c0ffee000001", 0),), 2, ("note",))
+    facts = {"server.version": "0.33", "cpu.cores": 2, "gpu": None}
+    store.begin(a_run(), plan, facts, ())
+    store.append(a_run().id, a_visit())
+    store.append(a_run().id, a_visit(1, problem="the server went away", placement=None, samples=()))
+    store.end(replace(a_run(), status="complete", ended_at="2026-11-22T22:05:00Z"), facts)
+    record = store.record(a_run().id)
+    assert record.plan == plan
+    assert (record.facts, record.facts_end, record.run.status) == (facts, facts, "complete")
+    assert list(record.observations) == [
+        a_visit(),
+        a_visit(1, problem="the server went away", placement=None, samples=()),
+    ]
+    assert store.done(a_run().id) == {("c0ffee000001", 0)}
+    assert [(run.id, planned, done) for run, planned, done in store.runs()] == [(a_run().id, 1, 1)]
+
+
+def test_a_visit_that_cannot_be_written_whole_is_not_written_at_all(
+    store: Store, cell: Callable[..., Cell]
+) -> None:
+    store.begin(a_run(), Plan((cell(),), (), 0, ()), {}, ())
+    broken = replace(a_sample(), outcome=None)  # type: ignore[arg-type]  # violates NOT NULL in the second row
+    with pytest.raises(StoreError, match="nothing was written"):
+        store.append(a_run().id, a_visit(samples=(a_sample(), broken)))
+    assert len(store.record(a_run().id).observations) == 0
+
+
+def test_a_run_is_found_by_id_beginning_name_or_latest(store: Store) -> None:
+    with pytest.raises(UsageError, match="holds no run yet"):
+        store.find("latest")
+    for run_id, name in (("20261101-1-a", "one"), ("20261102-1-b", "two"), ("20261103-1-c", "one")):
+        store.begin(a_run(run_id, name), Plan((), (), 0, ()), {}, ())
+    assert store.find("latest") == "20261103-1-c"
+    assert store.find("one") == "20261103-1-c"
+    assert store.find("two") == "20261102-1-b"
+    assert store.find("20261101") == "20261101-1-a"
+    with pytest.raises(UsageError, match="not the beginning of one id alone"):
+        store.find("202611")
+    with pytest.raises(UsageError, match="there is no run 'three'"):
+        store.find("three")
+
+
+def test_two_processes_may_write_to_one_file(store: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path / "deep" / "olbench.db")
+    store.begin(a_run("20261101-1-a"), Plan((), (), 0, ()), {}, ())
+    other.begin(a_run("20261102-1-b"), Plan((), (), 0, ()), {}, ())
+    other.append("20261101-1-a", a_visit())
+    assert len(store.runs()) == 2
+    assert len(store.record("20261101-1-a").observations) == 1
+
+
+def test_a_newer_file_and_a_foreign_file_are_refused_in_words(tmp_path: Path) -> None:
+    newer = sqlite3.connect(tmp_path / "newer.db")
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(StoreError, match="written by a newer olbench"):
+        Store(tmp_path / "newer.db")
+    (tmp_path / "foreign.db").write_text("this is no database, and longer than a header " * 9)
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store(tmp_path / "foreign.db")
+
+
+def test_columns_are_checked_when_they_are_read() -> None:
+    chunks = a_sample().chunks
+    assert unpack_chunks(pack_chunks(chunks)) == chunks
+    for damaged in (b"x", pack_chunks(chunks)[:-3]):
+        with pytest.raises(ValueError, match="damaged"):
+            unpack_chunks(damaged)
