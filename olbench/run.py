@@ -236,8 +236,7 @@ class _Visit:
             text = lengths.Text(terms.language, terms.system, terms.seed, terms.nonce)
             found = await lengths.settled(self.bench.api, self.cell, text, terms.timeout_ns)
             sizes[key] = found.size
-            self.notes.extend(found.notes)
-        return workload.Synthetic(terms.language, sizes[key], terms.system)
+        return workload.Synthetic(terms.language, sizes[key], terms.seed, terms.system)
 
     def _requests(self, prompts: Prompts, *, cold: bool) -> Mapping[Phase, tuple[Request, ...]]:
         terms = self.bench.terms

@@ -22,9 +22,9 @@ class Rung:
 
 RUNGS = {
     "smollm2:135m": Rung(SOURCE, None),
-    "smollm2:135m-q4_1": Rung(SOURCE, None),
-    "smollm2:135m-q8_0": Rung("SmolLM2-135M-Instruct.Q8_0.gguf", "q8_0"),
-    "smollm2:135m-q4_0": Rung("SmolLM2-135M-Instruct.Q4_0.gguf", "q4_0"),
+    "smollm2:135m-instruct-q4_1": Rung(SOURCE, None),
+    "smollm2:135m-instruct-q8_0": Rung("SmolLM2-135M-Instruct.Q8_0.gguf", "q8_0"),
+    "smollm2:135m-instruct-q4_0": Rung("SmolLM2-135M-Instruct.Q4_0.gguf", "q4_0"),
 }
 
 

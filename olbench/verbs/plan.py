@@ -1,0 +1,54 @@
+"""`olbench plan`: what a scenario would do, without doing it."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from olbench import estimate, plan, scenario
+from olbench.model import ModelCard, Plan
+from olbench.prepare import cards_by_name
+from olbench.report import text
+from olbench.scenario import Scenario
+from olbench.verbs import files
+from olbench.verbs.prompts import own_prompts
+from olbench.verbs.server import catalog, reached
+
+
+def main(*, scenario: Path, overrides: tuple[str, ...]) -> int:
+    """The exit code."""
+    return asyncio.run(_plan(scenario, overrides))
+
+
+async def _plan(path: Path, overrides: tuple[str, ...]) -> int:
+    wanted = scenario.parse(files.read(path), path=str(path), overrides=overrides, environ=os.environ)
+    prompts = own_prompts(wanted, path)
+    async with reached(wanted) as server:
+        cards = await catalog(server.api, wanted)
+    made = plan.expand(wanted, cards, 0 if prompts is None else len(prompts.names()))
+    times = estimate.time(made, wanted, cards)
+    forecasts = _forecasts(made, wanted, cards, times)
+    click.echo(text.plan(made, forecasts, (times.total, times.basis), colour=sys.stdout.isatty()))
+    return 0
+
+
+def _forecasts(
+    made: Plan, wanted: Scenario, cards: Sequence[ModelCard], times: estimate.Times
+) -> dict[str, text.Forecast]:
+    measure = wanted.measure
+    each = measure.requests + measure.warmup + int(measure.cold_load)
+    visits = Counter(visit.cell for visit in made.visits)
+    known = cards_by_name(tuple(cards))
+    needs = {
+        cell.id: estimate.memory(cell, known.get(cell.model), wanted.server.parallel) for cell in made.cells
+    }
+    return {
+        cell.id: text.Forecast(
+            visits[cell.id] * each, times.cells[cell.id], needs[cell.id].total, needs[cell.id].reason
+        )
+        for cell in made.cells
+    }
