@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from cards import PLAIN
 
-from olbench import estimate, plan, scenario
+from olbench import estimate, kv, plan, scenario
 from olbench.estimate import Memory, Rates
 
 TEXT = """question = "How long?"
@@ -117,4 +117,4 @@ def _without(*keys: str) -> dict[str, object]:
     ],
 )
 def test_bytes_of_a_token_of_context(model_info: Mapping[str, object], bytes_per_token: float | None) -> None:
-    assert estimate.kv_bytes_per_token(model_info) == bytes_per_token
+    assert kv.kv_bytes_per_token(model_info) == bytes_per_token

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from olbench.estimate import kv_bytes_per_token
+from olbench.kv import kv_bytes_per_token
 from olbench.model import ModelCard, Resident
 
 _BLOB = re.compile(r"^FROM\s+.*?(sha256[-:][0-9a-f]{64})\s*$", re.MULTILINE)
