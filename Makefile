@@ -21,8 +21,9 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
-live: $(INSTALLED)  ## against a real Ollama server: make live URL=http://127.0.0.1:11434 [MODEL=llama3.2:3b]
-	OLBENCH_LIVE_URL=$(URL) OLBENCH_LIVE_MODEL=$(MODEL) $(BIN)/pytest -q -m live tests/live
+live: $(INSTALLED)  ## against a real Ollama: make live URL=http://127.0.0.1:11434 [MODEL=...] [THINKING=...] [OLLAMA=its binary]
+	OLBENCH_LIVE_URL=$(URL) OLBENCH_LIVE_MODEL=$(MODEL) OLBENCH_LIVE_THINKING=$(THINKING) \
+	OLBENCH_LIVE_OLLAMA=$(OLLAMA) $(BIN)/pytest -q -s -m live tests/live
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

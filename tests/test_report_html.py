@@ -253,7 +253,7 @@ def test_what_changed_between_both_ends_is_named(small: Findings) -> None:
     assert {group.title: group.rows for group in world.facts(found)} == {
         "server": (("version", "0.32.0 → 0.33.0", True),),
         "ram": (("total", "32.0 GiB", False),),
-        "cpu": (("governor", "not to be had", False), ("boost", "yes", False)),
+        "cpu": (("governor", "not available", False), ("boost", "yes", False)),
     }
     assert (
         world.changed(replace(small, record=replace(record, facts_end=facts)))

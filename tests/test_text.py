@@ -156,13 +156,18 @@ Test CPU · 2 threads
 1  ×1    100 ± <1  22.9 ± 1.1  50.0 ± 2.5   800 ± <1  0.5961 ± 0.0001  260.0 ± 8.0    1/10  1
 2  ×2    100 ± <1  22.9 ± 1.1  50.0 ± 2.5   800 ± <1     1.19 ± <0.01  260.0 ± 8.0       0
 
+#  cell  Preload ↓
+                ms
+1  ×1     500 ± <1
+2  ×2     500 ± <1
+
 [1] 1 of 10 samples failed (1 stalled); they enter no figure
 
+×2: 2 requests at a time, each on a stream of its own.
 No E2E p95: 18 samples; p95 needs 20; 9 samples; p95 needs 20.
 No Load: no cold request was taken.
 No RAM: no probe gave server.rss.
 No GPU memory: no probe gave gpuN.used.
-Not shown for lack of room: Preload.
 
 failed:
 - 1 request stalled in cell 1: no end within 5 s
@@ -172,20 +177,28 @@ failed:
 
 
 def test_nothing_is_wider_than_a_hundred_columns(whole: Findings) -> None:
-    assert text.show(whole).count("通义千问:7b q4_0") == 6
+    assert text.show(whole).count("通义千问:7b q4_0") == 12
     assert max(map(width_of, text.show(whole).splitlines())) <= 100
     assert max(map(width_of, text.show(whole, width=72).splitlines())) <= 72
 
 
-def test_columns_without_room_are_named(whole: Findings) -> None:
-    assert "Not shown for lack of room: TPOT, Prefill, E2E p95, Load, RAM, GPU memory." in text.show(whole)
+def test_columns_without_room_stand_in_further_tables(whole: Findings) -> None:
+    heads = [line for line in text.show(whole).splitlines() if line.startswith(" #  cell")]
+    assert [re.findall(r"(\w[\w ]*?) [↑↓]", line.removeprefix(" #  cell")) for line in heads] == [
+        ["TTFT", "Decode", "Throughput"],
+        ["Prefill", "E2E p95", "Load", "RAM", "GPU memory"],
+        ["TPOT"],
+    ]
+    assert [line.endswith("failed  notes") for line in heads] == [True, False, False]
 
 
-def test_footnotes_of_columns_without_room_are_left_out(whole: Findings) -> None:
+def test_footnotes_are_numbered_over_all_tables(whole: Findings) -> None:
     shown = text.show(whole)
-    used = {int(one) for one in re.findall(r"(?:^\[|(?<=  )|(?<=,))(\d+)(?=\])", shown, re.MULTILINE)}
-    assert used == set(range(1, len(used) + 1))
-    assert "p95 needs" not in shown
+    marks = re.findall(r"– \[([\d,]+)\]|  ([\d,]+)$", shown, re.MULTILINE)
+    used = {int(number) for pair in marks for group in pair for number in group.split(",") if number}
+    below = {int(number) for number in re.findall(r"^\[(\d+)\]", shown, re.MULTILINE)}
+    assert below == set(range(1, len(below) + 1))
+    assert below <= used
 
 
 def test_colour_is_a_choice(small: Findings) -> None:

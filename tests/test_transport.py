@@ -11,7 +11,8 @@ import pytest
 from olbench.apis.ollama import Ollama
 from olbench.apis.transport import TRACE, Transport
 from olbench.drive import closed_loop, decoded
-from olbench.engines.scripted import FAULTS, Script, Scripted
+from olbench.engines.scripted import Script, Scripted
+from olbench.engines.scripted_faults import FAULTS
 from olbench.errors import ServerError
 from olbench.model import COALESCED, FINAL, TEXT, Cell, Request, Sample
 

@@ -68,14 +68,23 @@ BY_SAMPLE = [
         "cache state",
         {},
         [sample(cached=6), sample(cached=7)],
-        "1 of 2 samples took more than 10% of the prompt from the cache: meant cold, were not",
+        (
+            "7 of 64 prompt tokens came from the cache in 1 of 2 samples: every prompt begins with them (chat template, "
+            "system prompt); the prefill rate counts the other tokens alone"
+        ),
+    ),
+    (
+        "cache state",
+        {},
+        [sample(cached=6), sample(cached=33)],
+        "1 of 2 samples took more than half of the prompt from the cache: meant cold, were not",
     ),
     ("cache state", {}, [sample(cached=None)], None),
     (
         "cache state",
         {"cache": "warm"},
         [sample(cached=63), sample(cached=2)],
-        "1 of 2 samples took less than 50% of the prompt from the cache: meant warm, were not",
+        "1 of 2 samples took less than half of the prompt from the cache: meant warm, were not",
     ),
     (
         "reloads",
@@ -137,7 +146,10 @@ def test_few_visits_and_few_samples_are_told() -> None:
     wide = cell(concurrency=4)
     seen = [observation(wide, several(8, streams=4), repeat=repeat) for repeat in range(3)]
     assert said("few samples", wide, *seen) == [
-        "8 samples in a visit on 4 streams: system throughput includes ramp-up and run-out"
+        (
+            "8 samples in a visit on 4 streams: system throughput includes ramp-up and run-out, which 12 samples would "
+            "leave out"
+        ),
     ]
 
 
@@ -182,23 +194,36 @@ def test_where_slots_are_unknown_waiting_inside_the_server_is_told() -> None:
 
 
 BESIDE = [
-    ("other load", "host.other_cpu", [1.25, 1.25], "visit 3: other programs kept 1.2 cores busy on average"),
+    (
+        "other load",
+        "host.other_cpu",
+        [1.25, 1.25],
+        "other programs kept 1.2 cores busy on average in 1 of 1 visit: end them and run again",
+    ),
     ("other load", "host.other_cpu", [0.5, 0.5], None),
     (
         "withheld CPU",
         "host.steal",
         [0.3, 0.3],
-        "visit 3: the host withheld 0.30 cores from this machine on average",
+        (
+            "the host of this virtual machine withheld 0.30 cores on average in 1 of 1 visit: the figures may be worse "
+            "for it"
+        ),
     ),
     ("withheld CPU", "host.steal", [0.05, 0.05], None),
     (
         "GPU held back",
         "gpu0.throttle",
         [0.0, 0x20, 0x24, 0x4],
-        "visit 3: heat or the power supply held the GPU back for 67 % of the time",
+        "heat or the power supply held the GPU back for 67 % of the time in 1 of 1 visit",
     ),
     ("GPU held back", "gpu0.throttle", [4.0, 4.0, 4.0, 4.0], None),
-    ("swap", "host.swap_used", [0.0, 2.0**27], "visit 3: swap grew by 128 MiB: memory was short"),
+    (
+        "swap",
+        "host.swap_used",
+        [0.0, 2.0**27],
+        "swap grew by up to 128 MiB in 1 of 1 visit: memory was short",
+    ),
     ("swap", "host.swap_used", [2.0**27, 0.0], None),
 ]
 
@@ -211,6 +236,30 @@ def test_what_happened_beside_a_visit_is_told(
     samples = [sample(), sample(index=1, sent_s=3.0)]
     seen = observation(FINE, samples, repeat=2, readings=readings(series(name, values)))
     assert said(check, FINE, seen) == ([] if sentence is None else [sentence])
+
+
+@pytest.mark.parametrize(
+    ("threads", "cores", "sentence"),
+    [
+        (
+            2,
+            0.12,
+            "the host of this virtual machine withheld 0.12 to 0.24 of 2 cores on average in 2 of 3 visits",
+        ),
+        (8, 0.12, None),  # above a tenth of a core, but not above a twentieth of all
+    ],
+)
+def test_withheld_cores_are_told_for_all_visits_at_once(
+    threads: int, cores: float, sentence: str | None
+) -> None:
+    seen = [
+        observation(
+            FINE, [sample()], repeat=turn, readings=readings(series("host.steal", [turn * cores] * 5))
+        )
+        for turn in range(3)
+    ]
+    found = list(CHECKS["withheld CPU"](replace(told(FINE, seen), threads=threads)))
+    assert found == ([] if sentence is None else [f"{sentence}: the figures may be worse for it"])
 
 
 def test_gpu_memory_that_is_the_cards_and_not_the_servers_is_labelled_so() -> None:

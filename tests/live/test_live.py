@@ -7,27 +7,35 @@ import asyncio
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
+import sys
+import threading
+from array import array
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from olbench import prepare
+from olbench import prepare, sample_metrics
+from olbench.apis import decode
 from olbench.apis.ollama import Ollama
 from olbench.drive import closed_loop, decoded
 from olbench.errors import ServerError
 from olbench.model import THINKING, Cell, Message, ModelCard, Prompt, Request, Sample
+from olbench.ports import Reply, Wire
 from olbench.probes.processes import runner
 
 pytestmark = pytest.mark.live
 URL = os.environ.get("OLBENCH_LIVE_URL", "")
 CHECK = "olbench-live-check:latest"
 TIMEOUT_NS = 300 * 10**9
+BLOCKS = 8  # of five answers; single ones differ by some 5 % on a busy machine
 QUESTION = "Write about a lighthouse keeper and the winter in which no ship came."
 
 
@@ -222,6 +230,55 @@ def test_two_streams_are_two_samples(cell: Cell) -> None:
     assert {one.stream for one in samples} == {0, 1}
 
 
+class Relay:
+    """A port that passes everything on, and keeps what came back."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._answers: list[bytearray] = []
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def last_stream(self) -> bytes:
+        """The body of the last NDJSON answer, its chunks joined."""
+        raw = bytes(next(one for one in reversed(self._answers) if b"application/x-ndjson" in one))
+        raw = raw[raw.rindex(b"application/x-ndjson") :].partition(b"\r\n\r\n")[2]
+        body = b""
+        while raw:
+            size, _, rest = raw.partition(b"\r\n")
+            length = int(size, 16)
+            if length == 0:
+                break
+            body, raw = body + rest[:length], rest[length + 2 :]
+        return body
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # the listener is closed
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(self._address)
+                kept = bytearray()
+                self._answers.append(kept)
+                threading.Thread(target=_pass_on, args=(near, far, bytearray()), daemon=True).start()
+                threading.Thread(target=_pass_on, args=(far, near, kept), daemon=True).start()
+
+
+def _pass_on(source: socket.socket, sink: socket.socket, kept: bytearray) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            kept += data
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+
+
 # --- the headline figure ------------------------------------------------------------------------------------------
 
 
@@ -235,40 +292,58 @@ def check(card: ModelCard) -> Iterator[str]:
     httpx.request("DELETE", f"{URL}/api/delete", json={"model": CHECK}, timeout=60).raise_for_status()
 
 
-def test_decode_rates_are_those_of_ollama_run_verbose(cell: Cell, check: str) -> None:
-    binary = os.environ.get("OLBENCH_LIVE_OLLAMA") or shutil.which("ollama")
-    if not binary:
-        pytest.skip("there is no ollama binary to hold it against")
-    environ = os.environ | {"OLLAMA_HOST": URL}
-
-    def theirs(text: str) -> float:
-        done = subprocess.run(
-            [binary, "run", check, "--verbose", text], env=environ, capture_output=True, text=True, check=True
-        )
-        found = re.search(r"^eval rate:\s+([0-9.]+) tokens/s", done.stderr, re.MULTILINE)
-        assert found, done.stderr
-        return float(found.group(1))
-
-    def ours(text: str) -> float:
-        (sample,) = live(lambda api: asked(api, replace(cell, model=check, output_tokens=96), text))
-        assert sample.counts is not None
-        assert sample.counts.eval_count
-        assert sample.counts.eval_ns
-        return sample.counts.eval_count / (sample.counts.eval_ns / 1e9)
-
-    theirs(QUESTION)
-    # Turn about, so that what else the machine does falls on both; the pairs' ratio is free of slow drift.
-    ratios: list[float] = []
-    for number in range(16):
-        text = f"{number}. {QUESTION}"
-        if number % 2:
-            rates = (ours(text), theirs(text))
-        else:
-            there = theirs(text)
-            rates = (ours(text), there)
-        ratios.append(rates[0] / rates[1])
-    middle = statistics.median(ratios)
-    print(
-        f"ours / theirs: median {middle:.4f} of {len(ratios)} pairs, {min(ratios):.3f} to {max(ratios):.3f}"
+def theirs(binary: str, url: str, model: str, text: str) -> float:
+    """The eval rate that `ollama run --verbose` prints."""
+    environ = os.environ | {"OLLAMA_HOST": url}
+    done = subprocess.run(
+        [binary, "run", model, "--verbose", text], env=environ, capture_output=True, text=True, check=True
     )
-    assert abs(middle - 1) < 0.02
+    found = re.search(r"^eval rate:\s+([0-9.]+) tokens/s", done.stderr, re.MULTILINE)
+    assert found, done.stderr
+    return float(found.group(1))
+
+
+def ours(cell: Cell, text: str) -> float:
+    (sample,) = live(lambda api: asked(api, cell, text))
+    value = sample_metrics.decode(sample).number
+    assert value is not None
+    return value
+
+
+@pytest.fixture
+def binary() -> str:
+    found = os.environ.get("OLBENCH_LIVE_OLLAMA") or shutil.which("ollama")
+    if not found:
+        pytest.skip("there is no ollama binary to hold it against")
+    return found
+
+
+def test_the_same_answer_has_the_same_rate_as_ollama_run_prints(cell: Cell, check: str, binary: str) -> None:
+    """One response, two readers: a relay keeps what the server sent to `ollama run`, and we decode that."""
+    address = (urlsplit(URL).hostname or "", urlsplit(URL).port or 80)
+    with Relay(address) as relay:
+        for number in range(5):
+            printed = theirs(binary, relay.url, check, f"{number}. {QUESTION}")
+            body = relay.last_stream()
+            marks = array("q", [1, len(body)])
+            wire = Wire(Request(0, "measured", Prompt("p", ())), "/api/generate", b"", streamed=True)
+            reply = Reply(
+                wanted_ns=0, sent_ns=0, head_ns=0, end_ns=1, status=200, content_type="", body=body,
+                marks=marks, stamps="none", fault=None, words="",
+            )  # fmt: skip
+            seen = sample_metrics.decode(decode.sample(cell, wire, reply, 0)).number
+            assert seen == pytest.approx(printed, abs=0.0051)  # they print two places
+
+
+def test_decode_rates_are_those_of_ollama_run_verbose(cell: Cell, check: str, binary: str) -> None:
+    """Own requests of both, in blocks turned about (ABBA), so that what else the machine does falls on both."""
+    mine = replace(cell, model=check, output_tokens=96)
+    rates: dict[str, list[float]] = {"ours": [], "theirs": []}
+    for block in range(BLOCKS):
+        for who in ("ours", "theirs") if block % 4 in (0, 3) else ("theirs", "ours"):
+            texts = [f"{block}.{number} {QUESTION}" for number in range(5)]
+            taken = [ours(mine, one) if who == "ours" else theirs(binary, URL, check, one) for one in texts]
+            rates[who] += taken[1:]  # the first one after the other's options is a reload
+    ratio = statistics.median(rates["ours"]) / statistics.median(rates["theirs"])
+    sys.stdout.write(f"ours / theirs: {ratio:.4f}, medians of {len(rates['ours'])} answers each\n")
+    assert abs(ratio - 1) < 0.02
