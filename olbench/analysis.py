@@ -8,7 +8,7 @@ from olbench.answer import answer
 from olbench.findings import CellFinding, Failure, Findings, Summary
 from olbench.gist import Column, Gist, Told, chosen, gist, rows_by_prompt
 from olbench.metrics import METRICS, Each, Many, Metric, Whole
-from olbench.model import Cell, Outcome, Placement, Plan, Record
+from olbench.model import Cell, Facts, Outcome, Placement, Plan, Record
 from olbench.prose import tallied
 
 RELATED = "gaps of one answer are not independent of each other: no interval"
@@ -20,8 +20,10 @@ def analyse(record: Record) -> Findings:
     known = {cell.id for cell in record.plan.cells}
     told = chosen(gist(one) for one in record.observations if one.visit.cell in known)
     names = labels.labels(record.plan.cells)
+    threads = _threads(record.facts)
     cells = [
-        Told(cell, _planned(record.plan, cell), tuple(told.get(cell.id, ()))) for cell in record.plan.cells
+        Told(cell, _planned(record.plan, cell), tuple(told.get(cell.id, ())), threads)
+        for cell in record.plan.cells
     ]
     found = tuple(_finding(one, name) for one, name in zip(cells, names, strict=True))
     failed = tuple(failure for one in cells for failure in _failures(one))
@@ -34,6 +36,11 @@ def analyse(record: Record) -> Findings:
         failures=failed,
         doubts=validity.of_run(record, sum(len(one.gists) for one in cells)),
     )
+
+
+def _threads(facts: Facts) -> int | None:
+    found = facts.get("cpu.threads")
+    return found if isinstance(found, int) else None
 
 
 def _planned(plan: Plan, cell: Cell) -> int:

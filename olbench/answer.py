@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from olbench.contest import HEADLINES, Contest, apart, capital, contest, figure_of, has, noun, streams
-from olbench.costs import costs, effects
+from olbench.costs import costs, effects, prompts
 from olbench.findings import CellFinding, Failure
 from olbench.labels import WHO, phrase, value
 from olbench.metrics import METRICS
@@ -25,7 +25,7 @@ def answer(
     found = contest(cells, axes)
     if found is None:
         return (capital(_nothing(cells, failures)),)
-    sentences = (_ranking(found), effects(found, cells) or costs(found))
+    sentences = (_ranking(found), effects(found, cells) or prompts(found) or costs(found))
     return tuple(capital(sentence) for sentence in sentences if sentence)
 
 
@@ -100,11 +100,17 @@ def _tied(found: Contest, close: Sequence[CellFinding], behind: Sequence[CellFin
     named = [_bracketed(found, best, brackets="95 % interval ")] + [_bracketed(found, one) for one in close]
     if len(named) > NAMED_AT_MOST + 1:
         named = [*named[:NAMED_AT_MOST], f"{len(named) - NAMED_AT_MOST} others"]
-    text = f"{listed(named)} cannot be told apart by {noun(found.key)}"
+    text = f"{listed(named)} cannot be told apart by {noun(found.key)}{_after(found, (best, *close))}"
     if not behind:
         return text
     ratio = _times(found, best, behind[0])
     return f"{text}; {found.name(best)} is {ratio} times as fast as {_bracketed(found, behind[0])}"
+
+
+def _after(found: Contest, tied: Sequence[CellFinding]) -> str:
+    """How much was tried: more visits would tell more."""
+    visits = {one.summaries[found.key].visits for one in tied}
+    return f" after {counted(visits.pop(), 'visit')} each" if len(visits) == 1 else ""
 
 
 def _undecided(found: Contest, others: Sequence[CellFinding], reason: str) -> str:

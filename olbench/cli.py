@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 done, but some requests failed, or a file could not be rea
 3 a bug in olbench; 4 could not be measured; 130 interrupted.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -15,8 +16,15 @@ import click
 from olbench import __version__
 from olbench.errors import OlbenchError
 
+UNWRITTEN = 1
 BUG = 3
 INTERRUPTED = 130
+_FULL = (
+    errno.ENOSPC,
+    errno.EFBIG,
+    errno.EIO,
+    getattr(errno, "EDQUOT", errno.ENOSPC),
+)  # not each system has quotas
 
 _DB = click.option(
     "--db",
@@ -49,14 +57,25 @@ def run(arguments: list[str]) -> int:
         code = _say("interrupted", INTERRUPTED)
     except OlbenchError as fault:
         code = _say(str(fault), fault.code)
-    except BrokenPipeError:
-        # `olbench show | head`: the reader has seen enough; closing stdout must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except Exception:  # noqa: BLE001 - the one place where a bug is met: it is ours, and is told in full
-        traceback.print_exc()
-        code = _say(f"this is a bug in olbench {__version__}; the lines above are what its report needs", BUG)
+    except (BrokenPipeError, SystemExit):
+        # `olbench show | head`: the reader has seen enough. Click makes a SystemExit of it.
+        code = _silenced(0)
+    except Exception as fault:  # noqa: BLE001 - the one place where a bug is met: it is ours, and is told in full
+        if isinstance(fault, OSError) and fault.errno in _FULL:
+            code = _silenced(_say(f"what there is to say cannot be written: {fault.strerror}", UNWRITTEN))
+        else:
+            traceback.print_exc()
+            code = _say(
+                f"this is a bug in olbench {__version__}; the lines above are what its report needs", BUG
+            )
     return code if isinstance(code, int) else 0
+
+
+def _silenced(code: int) -> int:
+    # What is left for stdout must not complain once more when the interpreter ends.
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return code
 
 
 def _say(sentence: str, code: int) -> int:
@@ -177,7 +196,10 @@ def export_command(**given: Any) -> int:
     "--log", "log_dir", type=click.Path(file_okay=False, path_type=Path), help="Folder for llama.cpp's log."
 )
 def serve_command(**given: Any) -> int:
-    """Run the embedded engine alone: Ollama's API over llama.cpp."""
+    """Run the embedded engine alone, for any client.
+
+    It speaks Ollama's API, and computes with llama.cpp.
+    """
     from olbench.verbs import serve as verb  # noqa: PLC0415
 
     return verb.main(**given)

@@ -1,12 +1,13 @@
 """The second sentence of an answer: what a step along the other axes changes, or what the best cell takes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from olbench.contest import Contest, apart, figure_of, has, noun, point, streams
 from olbench.findings import CellFinding, Estimate
 from olbench.labels import WHO, AxisValue, phrase, value
 from olbench.metrics import METRICS
-from olbench.prose import distinct, listed
+from olbench.prose import distinct, listed, ranged
 from olbench.units import words
 
 # Of each group the first metric that both cells have is told.
@@ -26,6 +27,16 @@ COSTS: tuple[Mapping[str, str], ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step along an axis: what changes, and what may or may not."""
+
+    instead: str  # "4 streams instead of one"
+    known: tuple[str, ...]  # "peak RAM of the server rises from 286 MiB to 332 MiB"
+    open: tuple[str, ...]  # "decode rate (84.1 and 82.8 tok/s)"
+    reasons: tuple[str, ...]  # why there is no interval
+
+
 def effects(found: Contest, cells: Sequence[CellFinding]) -> str:
     """What a step along the other axes does to the best cell; "" when none was swept or none can be told."""
     best = found.ranking[0]
@@ -35,13 +46,27 @@ def effects(found: Contest, cells: Sequence[CellFinding]) -> str:
         for axis in order
         if (other := _farthest(best, axis, found.axes, cells)) is not None
     ]
-    told = [(text, reason) for text, reason in steps if text][:AXES_AT_MOST]
+    told = [step for step in steps if step.known or step.open][:AXES_AT_MOST]
     if not told:
         return ""
-    reasons = distinct(reason for _, reason in told if reason)
+    reasons = distinct(reason for step in told for reason in step.reasons)
     whose = f"for {found.name(best)}, " if any(axis in WHO for axis in found.axes) else ""
     end = f" (no interval: {reasons[0]})" if reasons else ""
-    return f"{whose}{'; '.join(text for text, _ in told)}{end}."
+    return f"{whose}{_sentence(told)}{end}."
+
+
+def _sentence(steps: Sequence[Step]) -> str:
+    """What is known first, then what cannot be told, in one clause."""
+    # A step of which only a part is known stands last, so that the rest of it follows without a new opening.
+    known = sorted((step for step in steps if step.known), key=lambda step: bool(step.open))
+    text = "; ".join(f"with {step.instead}, {listed(step.known)}" for step in known)
+    still = [step for step in (*known[::-1], *(step for step in steps if not step.known)) if step.open]
+    if not still:
+        return text
+    first, *rest = still
+    joint = f"{text}, while " if first.known else f"{text}; with {first.instead}, ".removeprefix("; ")
+    more = [f" or, with {step.instead}, in {listed(step.open)}" for step in rest]
+    return f"{joint}the intervals are too wide to tell a change in {listed(first.open)}{''.join(more)}"
 
 
 def _importance(axis: str) -> tuple[int, str]:
@@ -71,18 +96,18 @@ def _distance(here: AxisValue, there: AxisValue) -> float:
     return 0.0
 
 
-def _step(best: CellFinding, other: CellFinding, axis: str) -> tuple[str, str]:
-    """("with 4 streams instead of one, ...", why there is no interval); ("", "") when nothing can be told."""
+def _step(best: CellFinding, other: CellFinding, axis: str) -> Step:
     keys = [
         next((key for key in group if _tells(best, key) and _tells(other, key)), None)
         for group in EFFECTS.get(axis, ANY_EFFECT)
     ]
-    changes = [_change(best.summaries[key].typical, other.summaries[key].typical, key) for key in keys if key]
-    if not changes:
-        return "", ""
-    instead = _instead(axis, value(other.cell, axis), value(best.cell, axis))
-    reasons = [reason for _, reason in changes if reason]
-    return f"with {instead}, {listed([text for text, _ in changes])}", reasons[0] if reasons else ""
+    pairs = [(best.summaries[key].typical, other.summaries[key].typical, key) for key in keys if key]
+    return Step(
+        instead=_instead(axis, value(other.cell, axis), value(best.cell, axis)),
+        known=tuple(_change(*pair) for pair in pairs if not _is_open(*pair)),
+        open=tuple(_both(*pair) for pair in pairs if _is_open(*pair)),
+        reasons=tuple(old.reason or new.reason for old, new, _ in pairs if _lacking(old, new)),
+    )
 
 
 def _tells(one: CellFinding, key: str) -> bool:
@@ -96,17 +121,52 @@ def _instead(axis: str, new: AxisValue, old: AxisValue) -> str:
     return f"{phrase(axis, new)} instead of {phrase(axis, old)}"
 
 
-def _change(old: Estimate, new: Estimate, key: str) -> tuple[str, str]:
+def _lacking(old: Estimate, new: Estimate) -> bool:
+    return old.low is None or new.low is None
+
+
+def _is_open(old: Estimate, new: Estimate, key: str) -> bool:
+    return not (_lacking(old, new) or apart(old, new) or _same(old, new, METRICS[key].unit))
+
+
+def _same(old: Estimate, new: Estimate, unit: str) -> bool:
+    """Two figures that read alike, with intervals too narrow to be shown."""
+    narrow = ranged(old, unit) is None and ranged(new, unit) is None
+    return narrow and words(old.value, unit) == words(new.value, unit)
+
+
+def _both(old: Estimate, new: Estimate, key: str) -> str:
     before, after = words(old.value, METRICS[key].unit), words(new.value, METRICS[key].unit)
-    if old.low is None or new.low is None:
-        return f"{noun(key)} reads {after} after {before}", old.reason or new.reason
-    if not apart(old, new):
-        both = f"{before} in both" if before == after else f"{before} and {after}"
-        return f"{noun(key)} does not differ beyond its error ({both})", ""
+    number, _, unit = before.rpartition(" ")
+    # "84.1 and 82.8 tok/s": the unit once, where it is the same.
+    start = number if after.endswith(f" {unit}") else before
+    return f"{noun(key)} ({f'{before} in both' if before == after else f'{start} and {after}'})"
+
+
+def _change(old: Estimate, new: Estimate, key: str) -> str:
+    before, after = words(old.value, METRICS[key].unit), words(new.value, METRICS[key].unit)
+    if _lacking(old, new):
+        return f"{noun(key)} reads {after} after {before}"
     if before == after:
-        return f"{noun(key)} stays at {before}", ""
+        return f"{noun(key)} stays at {before}"
     verb = "rises" if (new.value or 0.0) > (old.value or 0.0) else "falls"
-    return f"{noun(key)} {verb} from {before} to {after}", ""
+    return f"{noun(key)} {verb} from {before} to {after}"
+
+
+def prompts(found: Contest) -> str:
+    """Which of the best cell's own prompts takes the longest; "" where there are not two."""
+    best = found.ranking[0]
+    own = [(name, one["e2e"].typical) for name, one in best.by_prompt.items()]
+    timed = sorted((pair for pair in own if pair[1].value is not None), key=lambda pair: pair[1].value or 0.0)
+    if len(timed) < 2:
+        return ""
+    (quick, least), (slow, most) = timed[0], timed[-1]
+    whose = "" if len(found.ranking) == 1 else f"for {found.name(best)}, "
+    of = f"{whose}of {len(timed)} prompts, {slow} takes the longest, {figure_of(most, 'e2e', brackets='')}, and {quick} "
+    if not apart(least, most):
+        why = least.reason or most.reason or "the intervals overlap"
+        return f"{of}the least, {figure_of(least, 'e2e', brackets='')}, but whether they differ cannot be told ({why})."
+    return f"{of}the least, {figure_of(least, 'e2e', brackets='')}."
 
 
 def costs(found: Contest) -> str:

@@ -30,6 +30,8 @@ async def closed_loop(
     and no other is sent.
     """
     taken: list[Taken] = []
+    if stop.is_set():
+        return taken
     waiting = iter(wires)
 
     async def stream(number: int) -> None:
@@ -65,15 +67,13 @@ async def _first_done(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    # A collection in the middle of a cell stops the loop for tens of milliseconds.
+    # A collection in the middle of a cell stops the loop for tens of milliseconds: one before it, none within.
     gc.collect()
-    gc.freeze()
     gc.disable()
     try:
         yield
     finally:
         gc.enable()
-        gc.unfreeze()
 
 
 def decoded(api: Api, cell: Cell, taken: Iterable[Taken]) -> tuple[Sample, ...]:

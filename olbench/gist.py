@@ -70,6 +70,7 @@ class Told:
     cell: Cell
     planned: int  # visits
     gists: tuple[Gist, ...]
+    threads: int | None = None  # of the machine that olbench runs on; None: unknown
 
     def column(self, key: str) -> list[Column]:
         """One metric, visit by visit."""

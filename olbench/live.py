@@ -128,12 +128,12 @@ class View:
         for row in self._rows:
             table.add_row(*(Text(one) for one in row))
         cell, what = self._now
-        return Group(
-            table,
-            Text(f"{what}: {cell}   {self._memory()}"),
-            ProgressBar(total=max(1, len(self._visits)), completed=self._done, width=60),
+        progress = Table.grid(padding=(0, 2))
+        progress.add_row(
+            ProgressBar(total=max(1, len(self._visits)), completed=self._done, width=40),
             Text(f"{self._done} of {len(self._visits)} visits, {self._clock()}"),
         )
+        return Group(table, Text(f"{what}: {cell}   {self._memory()}"), progress)
 
     def _memory(self) -> str:
         last = self._watch.latest()

@@ -53,7 +53,9 @@ class Metric:
 
 _STREAM = "a streamed response"
 _COUNTS = "the server's counts in the final line"
-_CACHE = "prompt_eval_cached_count in the final line; else None, because reused tokens would inflate the rate"
+_CACHE = (
+    "prompt_eval_cached_count in the final line; else no figure, because reused tokens would inflate the rate"
+)
 
 # A row should look like a row.
 # fmt: off

@@ -126,11 +126,9 @@ async def _stoppable(visit: Awaitable[Observation], stop: asyncio.Event) -> Obse
         if not task.done():
             await asyncio.wait({task}, timeout=STOP_S)
             task.cancel()
-        return await task
-    except asyncio.CancelledError:
-        if not stop.is_set():
-            raise
-        return None  # it was still loading: nothing was measured that could be kept
+            await asyncio.wait({task})
+        # What had to be cancelled was still loading: nothing was measured that could be kept.
+        return None if task.cancelled() else task.result()
     finally:
         stopped.cancel()
         task.cancel()
@@ -178,7 +176,7 @@ class _Visit:
             await self._loop("cold", streams=1)
             if not self.over() and self.samples[-1].outcome in GOOD:
                 self.placement = await self._verify("cold", None)
-        else:
+        elif self.placement is None:  # else it was loaded to find the prompt's length
             await self._load()
         self._refuse_unplaced()
 
@@ -187,7 +185,6 @@ class _Visit:
         await self._loop("warmup", streams=self.cell.concurrency)
         if self.over():
             return
-        self.measured_ns = now()
         await self._loop("measured", streams=self.cell.concurrency)
         self._judge()
 
@@ -268,7 +265,7 @@ class _Visit:
 
     async def _clear(self) -> None:
         self.bench.audience.doing("unloading")
-        self.bench.state.loaded = None
+        self.bench.state.loaded = self.placement = None
         await prepare.cleared(self.bench.api)
         self.bench.watch.cut()
         await asyncio.sleep(BASELINE_S)
@@ -305,6 +302,7 @@ class _Visit:
 
     def _judge(self) -> None:
         measured = [one for one in self.samples if one.phase == "measured"]
+        self.measured_ns = measured[0].wanted_ns if measured else None
         if not self.over() and not any(one.outcome in GOOD for one in measured):
             first = measured[0]
             self.problem = f"none of {len(measured)} requests succeeded; the first ended as {first.outcome}: {first.words}"

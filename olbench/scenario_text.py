@@ -38,7 +38,8 @@ class Source:
             if key[: len(given)] == given:
                 return f"--set {words}"
         line = self.line(key)
-        return f"{self.path}:{line}" if line else self.path
+        made = [words for given, words in self.overrides.items() if not line and given[: len(key)] == key]
+        return f"--set {made[0]}" if made else f"{self.path}:{line}" if line else self.path
 
     def line(self, key: Path) -> int:
         """The line of a key, or of the nearest table around it; 0 when the file has neither."""

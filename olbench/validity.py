@@ -1,21 +1,23 @@
 """What may be believed: each check looks at one cell (or at the run) and says in sentences what is doubtful."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from olbench import phases
 from olbench.gist import Numbers, Told
 from olbench.model import GOOD, Placement, Record
 from olbench.prose import counted, distinct, listed, tallied
 from olbench.stats import VISITS_NEEDED
-from olbench.units import figures, words
+from olbench.units import words
 
 PROMPT_SHARE, PROMPT_TOKENS = 0.02, 4.0  # a prompt may miss its length by the larger of these
-COLD_CACHED = 0.10  # share of a cold prompt that may come from the cache: templates and system prompts
-WARM_CACHED = 0.50  # share of a warm prompt that must
+SHARED = 0.10  # share of a cold prompt from the cache that is worth a word: what stands before every prompt
+OPENING_GRAIN = 2  # tokens by which a common beginning differs, as its last one runs into what follows
+CACHED = 0.50  # share from which a prompt is warm, and below which it is cold
 OTHER_CORES = 0.5
-STOLEN_CORES = 0.1
+STOLEN_CORES, STOLEN_SHARE = 0.1, 0.05  # cores withheld, and their share of all: both must be passed
 SLOWED_SHARE = 0.1
 RELOAD_S = 1.0  # a warm request with such a load_duration carried a load
 RELOAD_SHARE, RELOAD_LEAST_S = 0.2, 0.2  # or with such a share of its whole time, if it is not tiny
@@ -61,7 +63,10 @@ def _few(told: Told) -> Iterator[str]:
         yield f"{counted(len(filled), 'visit')}: a typical value has an interval from {VISITS_NEEDED} on"
     streams = told.cell.concurrency
     if filled and streams > 1 and min(filled) < 3 * streams:
-        yield f"{min(filled)} samples in a visit on {streams} streams: system throughput includes ramp-up and run-out"
+        yield (
+            f"{min(filled)} samples in a visit on {streams} streams: system throughput includes ramp-up and run-out, which "
+            f"{3 * streams} samples would leave out"
+        )
 
 
 # --- what came instead of what was asked ----------------------------------------------------------------------
@@ -84,10 +89,9 @@ def _prompt(told: Told) -> Iterator[str]:
     seen = told.aligned("prompt_tokens")
     off = np.abs(seen - asked) > max(PROMPT_SHARE * asked, PROMPT_TOKENS)
     if off.any():
-        least, most = f"{np.nanmin(seen):,.0f}", f"{np.nanmax(seen):,.0f}"
         yield (
             f"{int(off.sum())} of {counted(len(seen), 'prompt')} missed {asked} tokens by more than 2 % and 4 tokens "
-            f"(seen: {least if least == most else f'{least} to {most}'})"
+            f"(seen: {_range(seen[~np.isnan(seen)])})"
         )
 
 
@@ -128,15 +132,39 @@ def _placements(told: Told) -> list[Placement]:
 
 
 def _cache(told: Told) -> Iterator[str]:
-    share = told.aligned("cached_tokens") / told.aligned("prompt_tokens")
-    if told.cell.cache == "cold":
-        wrong = share > COLD_CACHED
-        meant = f"more than {COLD_CACHED:.0%} of the prompt from the cache: meant cold, were not"
-    else:
-        wrong = share < WARM_CACHED
-        meant = f"less than {WARM_CACHED:.0%} of the prompt from the cache: meant warm, were not"
+    cached = told.aligned("cached_tokens")
+    share = cached / told.aligned("prompt_tokens")
+    wrong = (share > CACHED) & ~_opening(cached, share) if told.cell.cache == "cold" else share < CACHED
     if wrong.any():
-        yield f"{int(wrong.sum())} of {counted(len(share), 'sample')} took {meant}"
+        more, meant = ("more", "cold") if told.cell.cache == "cold" else ("less", "warm")
+        yield (
+            f"{int(wrong.sum())} of {counted(len(share), 'sample')} took {more} than half of the prompt from the cache: "
+            f"meant {meant}, were not"
+        )
+    if told.cell.cache == "cold":
+        yield from _shared(told, (share > SHARED) & ~wrong)
+
+
+def _opening(cached: Numbers, share: Numbers) -> NDArray[np.bool_]:
+    """Whether as many tokens came from the cache with longer prompts: then they are what all begin with."""
+    usual = np.unique(cached[share <= CACHED])
+    return np.array([bool((np.abs(usual - one) <= OPENING_GRAIN).any()) for one in cached], dtype=np.bool_)
+
+
+def _shared(told: Told, rows: NDArray[np.bool_]) -> Iterator[str]:
+    """Every prompt begins with the template and the system prompt, whatever it says after them."""
+    if rows.any():
+        cached, whole = (_range(told.aligned(key)[rows]) for key in ("cached_tokens", "prompt_tokens"))
+        yield (
+            f"{cached} of {whole} prompt tokens came from the cache in {int(rows.sum())} of "
+            f"{counted(len(rows), 'sample')}: every prompt begins with them (chat template, system prompt); the prefill "
+            "rate counts the other tokens alone"
+        )
+
+
+def _range(seen: Numbers) -> str:
+    least, most = f"{seen.min():,.0f}", f"{seen.max():,.0f}"
+    return least if least == most else f"{least} to {most}"
 
 
 def _reloads(told: Told) -> Iterator[str]:
@@ -170,34 +198,46 @@ def _waiting(told: Told) -> Iterator[str]:
 
 
 def _other_load(told: Told) -> Iterator[str]:
-    for repeat, cores in _by_visit(told, "cpu_other"):
-        if cores > OTHER_CORES:
-            yield f"visit {repeat + 1}: other programs kept {figures(cores, 2)} cores busy on average"
+    bad = _above(told, "cpu_other", OTHER_CORES)
+    if bad:
+        yield f"other programs kept {_amounts(bad)} cores busy on average in {_in(bad, told)}: end them and run again"
 
 
 def _steal(told: Told) -> Iterator[str]:
-    for repeat, cores in _by_visit(told, "cpu_steal"):
-        if cores > STOLEN_CORES:
-            yield f"visit {repeat + 1}: the host withheld {figures(cores, 2)} cores from this machine on average"
+    bad = _above(told, "cpu_steal", max(STOLEN_CORES, STOLEN_SHARE * (told.threads or 0)))
+    if bad:
+        whole = f" of {told.threads}" if told.threads else ""
+        yield (
+            f"the host of this virtual machine withheld {_amounts(bad)}{whole} cores on average in {_in(bad, told)}: the "
+            "figures may be worse for it"
+        )
 
 
 def _slowed(told: Told) -> Iterator[str]:
-    for repeat, share in _by_visit(told, "gpu_slowed"):
-        if share > SLOWED_SHARE:
-            part = words(share, "share", 2)
-            yield f"visit {repeat + 1}: heat or the power supply held the GPU back for {part} of the time"
+    bad = _above(told, "gpu_slowed", SLOWED_SHARE)
+    if bad:
+        share = words(max(bad), "share", 2)
+        yield f"heat or the power supply held the GPU back for up to {share} of the time in {_in(bad, told)}"
 
 
 def _swap(told: Told) -> Iterator[str]:
-    for repeat, grown in _by_visit(told, "swap_growth"):
-        if grown > SWAP_BYTES:
-            yield f"visit {repeat + 1}: swap grew by {words(grown, 'B')}: memory was short"
+    bad = _above(told, "swap_growth", SWAP_BYTES)
+    if bad:
+        yield f"swap grew by up to {words(max(bad), 'B')} in {_in(bad, told)}: memory was short"
 
 
-def _by_visit(told: Told, key: str) -> Iterator[tuple[int, float]]:
-    for gist in told.gists:
-        for number in gist.columns[key].numbers:
-            yield gist.visit.repeat, float(number)
+def _above(told: Told, key: str, bar: float) -> list[float]:
+    """The figure of each visit in which it passes the bar."""
+    return [float(one) for one in told.numbers(key) if one > bar]
+
+
+def _amounts(bad: Sequence[float]) -> str:
+    least, most = f"{min(bad):.2f}", f"{max(bad):.2f}"
+    return least if least == most else f"{least} to {most}"
+
+
+def _in(bad: Sequence[float], told: Told) -> str:
+    return f"{len(bad)} of {counted(len(told.gists), 'visit')}"
 
 
 def _blurred(told: Told) -> Iterator[str]:
@@ -245,6 +285,9 @@ CHECKS: Mapping[str, Callable[[Told], Iterator[str]]] = {
 STEADY = ("server.version", "engine.name", "engine.version")
 
 
+ENDS = {"running": "goes on", "complete": "ended", "interrupted": "was interrupted", "failed": "failed"}
+
+
 def of_run(record: Record, visits: int) -> tuple[str, ...]:
     """All doubts about the run as a whole, of whose plan so many `visits` were taken."""
     return (*_changed(record), *_battery(record), *_unfinished(record, visits))
@@ -265,4 +308,4 @@ def _battery(record: Record) -> Iterator[str]:
 def _unfinished(record: Record, visits: int) -> Iterator[str]:
     planned = len(record.plan.visits)
     if record.run.status != "complete" or visits < planned:
-        yield f"the run is {record.run.status}: {visits} of {counted(planned, 'planned visit')} were taken"
+        yield f"the run {ENDS[record.run.status]}: {visits} of {counted(planned, 'planned visit')} were taken"

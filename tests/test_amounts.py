@@ -21,6 +21,10 @@ from olbench.report.amounts import merged
             "held back for 7 to 67 % of the time",
         ),
         (["alike 3 ms", "alike 3 ms"], "alike 3 ms"),
+        (
+            ["1 visit; an interval needs 3", "2 visits; an interval needs 3"],
+            "1 to 2 visits; an interval needs 3",
+        ),
     ],
 )
 def test_sentences_that_differ_in_amounts_alone_become_one_with_the_range(

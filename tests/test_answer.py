@@ -196,6 +196,39 @@ def test_what_is_compared_is_equal_in_all_else() -> None:
     assert first.startswith("At 2 streams, smollm2:135m q4_0 decodes at 60.0 tok/s")
 
 
+@pytest.mark.parametrize(
+    ("rates", "second"),
+    [
+        (
+            RATES,
+            ("Of 3 prompts, story takes the longest, 783 ms (779–788), and sum the least, 183 ms (179–188)."),
+        ),
+        (
+            RATES[:2],
+            (
+                "Of 3 prompts, story takes the longest, 784 ms, and sum the least, 184 ms, but whether they differ cannot "
+                "be told (2 visits; an interval needs 3)."
+            ),
+        ),
+    ],
+)
+def test_of_own_prompts_the_slowest_and_the_quickest_are_named(rates: Sequence[float], second: str) -> None:
+    one = cell(prompt_tokens=None)
+    # 0.1 s before the first of 8 tokens at 96 tok/s, which the second prompt delays by 0.1 s and the third by 0.6 s.
+    seen = [
+        observation(
+            one,
+            [
+                sample(index=at, prompt=name, sent_s=1.0 + 9 * at, prefill_s=0.08 + more, gap_s=8 / rate / 7)
+                for at, (name, more) in enumerate({"sum": 0.0, "poem": 0.1, "story": 0.6}.items())
+            ],
+            repeat=repeat,
+        )
+        for repeat, rate in enumerate(rates)
+    ]
+    assert answer([one], seen)[1] == second
+
+
 def test_without_counts_the_first_token_is_the_headline() -> None:
     seen = [
         replace(one, samples=tuple(replace(each, counts=None) for each in one.samples))

@@ -144,6 +144,16 @@ def test_a_stop_cancels_what_is_under_way_and_sends_no_more() -> None:
     assert seen[2].text == "word word word "
 
 
+def test_a_stop_at_the_moment_of_an_answer_sends_no_other_request() -> None:
+    async def story() -> tuple[Pretend, tuple[Sample, ...]]:
+        api, stop = Pretend(AT_ONCE), asyncio.Event()
+        asyncio.get_running_loop().call_later(0.148, stop.set)
+        return api, decoded(api, cell(), await loop(api, 10, streams=2, stop=stop))
+
+    api, seen = virtual.run(story())
+    assert (len(api.asked("send")), len(seen)) == (2, 2)
+
+
 def test_a_stop_before_the_beginning_sends_nothing() -> None:
     async def story() -> tuple[Pretend, list[Taken]]:
         api, stop = Pretend(AT_ONCE), asyncio.Event()

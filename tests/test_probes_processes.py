@@ -98,6 +98,13 @@ def test_a_new_runner_is_seen_when_the_last_look_is_old(served: Served) -> None:
     assert tree.runner(BLOB).pid == successor
 
 
+def test_a_new_runner_is_seen_at_once_when_the_last_look_is_outdated(served: Served) -> None:
+    tree = Tree(served.url, now=lambda: 0)
+    successor = served.again()
+    tree.outdate()
+    assert tree.pids() == (served.process.pid, successor)
+
+
 def test_a_server_that_is_gone_leaves_nothing_but_a_reason(served: Served) -> None:
     tree = Tree(served.url)
     served.process.kill()

@@ -232,8 +232,9 @@ def test_a_run_without_a_single_figure_still_gives_a_page() -> None:
 
 
 def test_a_run_without_observations_gives_a_page() -> None:
-    page = html.page(with_run(analyse(records.record([records.cell()], [], repeats=2)), status="interrupted"))
-    assert "The run was interrupted" in page
+    broken = records.record([records.cell()], [], repeats=2, run=records.a_run(status="interrupted"))
+    page = html.page(analyse(broken))
+    assert "the run was interrupted: 0 of 2 planned visits were taken" in page
     assert "2 visits of the plan not taken." in page
 
 

@@ -1,5 +1,7 @@
 """Whole visits in virtual time, when all goes well: what is asked of the server, when, and what is kept."""
 
+import asyncio
+
 import pytest
 import virtual
 from benches import OWN, Ear, bench, seconds, span, taken, terms
@@ -8,12 +10,10 @@ from records import cell
 
 from olbench.model import Cell, Observation
 from olbench.probes.runner import Runner
-from olbench.run import Bench
+from olbench.run import Bench, execute
 
-# An own prompt is four words, opened by some more: `words` of a request are counted where numbers matter. With
-# token_ns 0 an answer of eight tokens takes 7 x 20 ms.
+# An answer of eight tokens takes 7 x 20 ms, and the prompt nothing.
 QUICK = Habits(token_ns=0)
-ANSWER_S = 0.14
 
 
 def story(
@@ -102,6 +102,18 @@ def test_what_is_read_between_two_visits_belongs_to_none() -> None:
     # The first visit's model is listed for 0.2 s more, the second baseline begins when it is gone.
     assert span(first.readings)[1] == 3.0
     assert span(second.baseline) == [3.2, 3.5]
+
+
+def test_the_time_that_it_takes_to_keep_a_visit_belongs_to_none() -> None:
+    async def run() -> list[list[float | None]]:
+        made, spans = bench(Pretend(QUICK), [cell()], 2), []
+        async for seen in execute(made, made.plan.visits):
+            spans.append(span(seen.readings))
+            await asyncio.sleep(5)
+        return spans
+
+    # The model stays, so the second visit begins with its warm-up.
+    assert virtual.run(run()) == [[0.3, 3.0], [8.0, 8.7]]
 
 
 def test_no_warm_up_is_none() -> None:
@@ -274,7 +286,7 @@ def test_a_cold_visit_that_finds_the_length_unloads_again_before_it_measures() -
 
 
 def test_prompts_of_a_cold_cell_are_never_cached_and_those_of_a_warm_one_are() -> None:
-    # 30 tokens at 1 ms each, of which a cached prompt computes one.
+    # A warm prompt is four words and the template's five tokens; the last of the nine is always computed.
     cold, warm = (
         story(Habits(token_ns=1 * MS), cell(cache=cache))[2][0].samples for cache in ("cold", "warm")
     )

@@ -79,6 +79,15 @@ BY_SAMPLE = [
         [sample(cached=6), sample(cached=33)],
         "1 of 2 samples took more than half of the prompt from the cache: meant cold, were not",
     ),
+    (
+        "cache state",  # a short prompt of one's own is mostly template
+        {"prompt_tokens": None},
+        [sample(prompt_tokens=43, cached=24), sample(prompt_tokens=80, cached=25), sample(prompt_tokens=50)],
+        (
+            "24 to 25 of 43 to 80 prompt tokens came from the cache in 2 of 3 samples: every prompt begins with them "
+            "(chat template, system prompt); the prefill rate counts the other tokens alone"
+        ),
+    ),
     ("cache state", {}, [sample(cached=None)], None),
     (
         "cache state",
@@ -198,7 +207,7 @@ BESIDE = [
         "other load",
         "host.other_cpu",
         [1.25, 1.25],
-        "other programs kept 1.2 cores busy on average in 1 of 1 visit: end them and run again",
+        "other programs kept 1.25 cores busy on average in 1 of 1 visit: end them and run again",
     ),
     ("other load", "host.other_cpu", [0.5, 0.5], None),
     (
@@ -215,7 +224,7 @@ BESIDE = [
         "GPU held back",
         "gpu0.throttle",
         [0.0, 0x20, 0x24, 0x4],
-        "heat or the power supply held the GPU back for 67 % of the time in 1 of 1 visit",
+        "heat or the power supply held the GPU back for up to 67 % of the time in 1 of 1 visit",
     ),
     ("GPU held back", "gpu0.throttle", [4.0, 4.0, 4.0, 4.0], None),
     (
@@ -302,4 +311,4 @@ def test_a_battery_is_told() -> None:
 def test_a_run_that_did_not_come_to_its_end_says_how_far_it_came() -> None:
     seen = record([FINE], visits(FINE, 1), repeats=3, run=a_run(status="interrupted"))
     assert seen.plan.visits[2] == Visit(2, FINE.id, 2)
-    assert validity.of_run(seen, 1) == ("the run is interrupted: 1 of 3 planned visits were taken",)
+    assert validity.of_run(seen, 1) == ("the run was interrupted: 1 of 3 planned visits were taken",)

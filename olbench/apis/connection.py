@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection: a socket, a parser, one exchange at a time, a stamp for each receive."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -264,7 +265,7 @@ async def connect(host: str, port: int, *, kernel: bool, unix: str | None = None
         try:
             return await _connect(family, proto, address, kernel=kernel)
         except OSError as fault:
-            faults.append(f"{address[0]}: {fault.strerror or fault}")
+            faults.append(f"{address[0]}: {os.strerror(fault.errno) if fault.errno else fault}")
     raise ConnectError(f"no connection to port {port}: {'; '.join(faults)}")
 
 

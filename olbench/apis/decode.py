@@ -114,6 +114,8 @@ def _ending(cell: Cell, read: _Reading) -> tuple[Outcome, str]:
     if read.counts.done_reason in ("load", "unload"):
         return "stream_error", f"the server took the request for a mere {read.counts.done_reason}"
     made = read.counts.eval_count
+    if made is None and not any(read.text) and not any(read.thinking):
+        made = 0  # which servers leave out
     if made is not None and made < cell.output_tokens:
         return "short", ""
     return "ok", ""

@@ -14,9 +14,10 @@ _FAULTS: dict[str, Outcome] = {
     "http_error": "http_error",
 }
 _STATUSES: dict[int, Outcome] = {404: "not_found", 503: "queue_full"}
-# Words of llama.cpp, CUDA, ROCm, Metal and Ollama when memory runs out.
+# Words of llama.cpp, CUDA, ROCm, Metal, Vulkan and Ollama when memory runs out.
 _MEMORY = re.compile(
-    r"out of memory|outofmemory|cudamalloc failed|failed to allocate|unable to allocate|not enough memory"
+    r"out of (device |host )?memory|outof(device|host)?memory|cudamalloc failed|failed to allocate"
+    r"|unable to allocate|not enough memory"
     r"|requires more system memory|insufficient memory|cannot allocate memory|alloc(ation)? failed",
     re.IGNORECASE,
 )

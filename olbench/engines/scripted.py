@@ -5,16 +5,20 @@ Prompt tokens are the words of the prompt plus TEMPLATE_TOKENS. Faults are given
 order of arrival.
 """
 
+import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Self
 
 from olbench.clock import now, sleep_until
-from olbench.engines.scripted_http import Asked, Client, read_request
+from olbench.engines import lifeline
+from olbench.engines.scripted_faults import FAULTS
+from olbench.engines.scripted_http import Asked, Client, read_request, stamp
 
 TEMPLATE_TOKENS = 5
 VERSION = "0.34.0-scripted"
@@ -35,6 +39,7 @@ class Script:
     slots: int = 2
     tells_cached: bool = True  # whether final lines carry prompt_eval_cached_count
     parameters: str = ""  # the text that /api/show gives
+    token: str | None = None  # requests without it are refused; None: it asks for none
     faults: Mapping[int, str] = field(default_factory=dict)  # measuring request (from 0) -> name in FAULTS
 
 
@@ -103,6 +108,9 @@ class Scripted:
             writer.transport.abort()
 
     async def _answer(self, asked: Asked, client: Client) -> None:
+        if self.script.token is not None and asked.authorization != f"Bearer {self.script.token}":
+            await client.json({"error": "unauthorized"}, status=401)
+            return
         match asked.path:
             case "/api/version":
                 await client.json({"version": VERSION})
@@ -112,6 +120,10 @@ class Scripted:
                 await client.json({"models": [self._row(name) for name in self.resident]})
             case "/api/show":
                 await self._show(asked.body, client)
+            case "/served":  # not Ollama's: how many measuring requests have come, for whoever waits for one
+                await client.json({"served": self._served})
+            case "/api/pull":
+                await _pull(client)
             case "/api/generate" | "/api/chat":
                 await self._measure(asked, client)
             case _:
@@ -232,83 +244,50 @@ class Scripted:
 
 def _piece(body: Mapping[str, Any], text: str, *, chat: bool, done: bool) -> dict[str, Any]:
     said: dict[str, Any] = {"message": {"role": "assistant", "content": text}} if chat else {"response": text}
-    return {"model": body.get("model"), "created_at": _stamp(), "done": done} | said
+    return {"model": body.get("model"), "created_at": stamp(), "done": done} | said
 
 
-def _stamp() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-# --- what a broken server does ------------------------------------------------------------------------------------
-
-
-async def _error(client: Client, status: int, said: str) -> None:
-    await client.json({"error": said}, status=status)
-
-
-async def _lines_then(client: Client, count: int) -> None:
+async def _pull(client: Client) -> None:
+    # As Ollama says it of a name that its registry has not: inside a 200.
     await client.begin()
-    for _ in range(count):
-        await client.line({"model": "m", "created_at": _stamp(), "response": "tok ", "done": False})
-
-
-async def _half_line(client: Client) -> None:
-    await _lines_then(client, 2)
-    await client.chunk(b'{"model":"m","response":"to')
-    client.drop()
-
-
-async def _error_line(client: Client) -> None:
-    await _lines_then(client, 2)
-    await client.line({"error": "llama runner process has terminated: signal: killed"})
+    await client.line({"status": "pulling manifest"})
+    await client.line({"error": "pull model manifest: file does not exist"})
     await client.end()
 
 
-async def _no_done(client: Client) -> None:
-    await _lines_then(client, 3)
-    await client.end()
+# --- a server in a process of its own -----------------------------------------------------------------------------
 
 
-async def _stall(client: Client) -> None:
-    await _lines_then(client, 1)
-    await client.gone()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve the script as long as the parent lives; the URL goes to standard output as one line of JSON."""
+    parser = argparse.ArgumentParser(prog="olbench.engines.scripted")
+    parser.add_argument(
+        "script", nargs="?", default="{}", help='a Script as JSON: {"faults": {"2": "stall"}}'
+    )
+    given = parser.parse_args(argv)
+    try:
+        script = _script(json.loads(given.script))
+    except (ValueError, TypeError, AttributeError) as fault:
+        parser.error(f"the script cannot be used: {fault}")
+    lifeline.watch(lambda: os._exit(0))
+    asyncio.run(_forever(script))
+    return 0
 
 
-async def _drop(client: Client) -> None:
-    await _lines_then(client, 2)
-    client.drop()
+def _script(fields: Mapping[str, Any]) -> Script:
+    faults = {int(number): str(name) for number, name in fields.get("faults", {}).items()}
+    if unknown := set(faults.values()) - set(FAULTS):
+        raise ValueError(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+    lists = {key: tuple(fields[key]) for key in ("models", "capabilities") if key in fields}
+    return replace(Script(), **{**fields, **lists, "faults": faults})
 
 
-async def _garbage(client: Client) -> None:
-    await client.raw(b"\x00\xff\x13 this is not HTTP\r\n\r\n")
-    client.drop()
+async def _forever(script: Script) -> None:
+    async with Scripted(script) as server:
+        sys.stdout.write(json.dumps({"url": server.url, "pid": os.getpid()}) + "\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
 
 
-async def _html(client: Client) -> None:
-    await client.text("<html><body>Welcome to <b>nginx</b></body></html>", "text/html")
-
-
-async def _bad_json(client: Client) -> None:
-    await client.begin()
-    await client.chunk(b"\xff\xfe not json\n")
-    await client.end()
-
-
-FAULTS: dict[str, Callable[[Client], Awaitable[None]]] = {
-    "404": lambda client: _error(client, 404, "model 'gone:1b' not found"),
-    "500": lambda client: _error(client, 500, "unexpected server status: llm server error"),
-    "503": lambda client: _error(
-        client, 503, "server busy, please try again. maximum pending requests exceeded"
-    ),
-    "memory": lambda client: _error(
-        client, 500, json.dumps({"error": {"message": "cudaMalloc failed: out of memory"}})
-    ),
-    "html": _html,
-    "garbage": _garbage,
-    "bad_json": _bad_json,
-    "half_line": _half_line,
-    "error_line": _error_line,
-    "no_done": _no_done,
-    "stall": _stall,
-    "drop": _drop,
-}
+if __name__ == "__main__":
+    sys.exit(main())

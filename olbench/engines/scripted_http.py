@@ -4,9 +4,16 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-_REASONS = {200: "OK", 404: "Not Found", 500: "Internal Server Error", 503: "Service Unavailable"}
+_REASONS = {
+    200: "OK",
+    401: "Unauthorized",
+    404: "Not Found",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,7 @@ class Asked:
     method: str
     path: str
     body: dict[str, Any]
+    authorization: str | None
 
 
 async def read_request(reader: asyncio.StreamReader) -> Asked | None:
@@ -24,18 +32,18 @@ async def read_request(reader: asyncio.StreamReader) -> Asked | None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     except asyncio.IncompleteReadError:
         return None
-    first, *fields = head.split("\r\n")
+    first, *lines = head.split("\r\n")
     method, path, _ = first.split(" ", 2)
-    length = next(
-        (
-            int(value)
-            for name, _, value in (one.partition(":") for one in fields)
-            if name.lower() == "content-length"
-        ),
-        0,
-    )
+    fields = {name.lower(): value.strip() for name, _, value in (one.partition(":") for one in lines)}
+    length = int(fields.get("content-length", 0))
     raw = await reader.readexactly(length) if length else b""
-    return Asked(method, path.partition("?")[0], json.loads(raw) if raw else {})
+    body = json.loads(raw) if raw else {}
+    return Asked(method, path.partition("?")[0], body, fields.get("authorization"))
+
+
+def stamp() -> str:
+    """The time of day as Ollama writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class Client:

@@ -97,6 +97,10 @@ class Host:
             found |= {"server.program": program(command(root)) or None, **environment(root)}
         return found
 
+    def outdate(self) -> None:
+        """A runner has come: the next beat counts it in, however short the visit. For any thread."""
+        self._tree.outdate()
+
     def close(self) -> None:
         """Close the files."""
         self._follow(())

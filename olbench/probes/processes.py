@@ -60,6 +60,11 @@ class Tree:
         """The runners among them, as the last look found them."""
         return self._seen.runners
 
+    def outdate(self) -> None:
+        """What the last look found holds no longer: the next `pids` looks again. For any thread."""
+        if self._seen.root is not None:
+            self._due = 0
+
     def look(self) -> None:
         """Look now: children are read anew, the listener is searched only when it is gone."""
         root = self._seen.root

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from olbench.report.wording import plain
 
 WIDTH = 100
+_LEAST_NAME = 7
 _GAP = "  "
 _COLOURS = {"bold": "1", "dim": "2", "yellow": "33"}
 # A word with the blanks before it, or a single wide character: lines may break before either.
@@ -48,9 +49,16 @@ def _width(char: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """`text` with its middle taken out where it is wider than `width`."""
+    """`text` with the middle taken out of its name where it is wider than `width`.
+
+    The name ends at the first dot of a label; behind it stand numbers, which half shown would be others.
+    """
     if width_of(text) <= width:
         return text
+    name, dot, rest = text.partition(" · ")
+    kept = width - width_of(dot + rest)
+    if rest and kept >= _LEAST_NAME:
+        return cut(name, kept) + dot + rest
     room = width - 1
     head, tail = _opening(text, room - room // 2), _opening(text[::-1], room // 2)[::-1]
     return f"{head}…{tail}"

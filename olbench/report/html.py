@@ -20,12 +20,6 @@ from olbench.report.wording import plain, plain_lines
 
 # What a browser could take for the end of the data, or for markup in it.
 _ESCAPES = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
-_STATUS = {
-    "complete": "",
-    "running": "The run was still going on when this page was made.",
-    "interrupted": "The run was interrupted; this is what it had measured by then.",
-    "failed": "The run failed; this is what it had measured by then.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,6 @@ class Page:
     title: str
     question: str
     answer: tuple[str, ...]
-    status: str
     byline: tuple[str, ...]
     doubts: tuple[str, ...]
     cells: Overview
@@ -100,7 +93,6 @@ def _page(findings: Findings) -> Page:
         title=plain(run.name),
         question=plain(run.question),
         answer=tuple(map(plain, findings.answer)),
-        status=_STATUS[run.status],
         byline=tuple(filter(None, (_when(findings), world.server(facts), world.machine(facts)))),
         doubts=tuple(map(plain, findings.doubts)),
         cells=overview(findings),

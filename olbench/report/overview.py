@@ -1,13 +1,14 @@
 """The table of cells as words: its columns, its figures with their intervals, its footnotes. Every format prints it."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from olbench.findings import CellFinding, Estimate, Findings
 from olbench.metrics import METRICS, Metric
 from olbench.model import GOOD
 from olbench.prose import listed, ranked
+from olbench.report.amounts import merged
 from olbench.report.reasons import ranked_reasons
 from olbench.report.wording import Scale, plain, scale, spread
 
@@ -99,24 +100,30 @@ class _Draft:
     figures: tuple[str, ...]
 
 
-def overview(findings: Findings, only: Collection[str] | None = None) -> Overview:
-    """The table of a run's cells, of all columns or `only` those of these names.
-
-    A column without one value is left out, and a remark says why.
-    """
+def overview(findings: Findings) -> Overview:
+    """The table of a run's cells. A column without one value is left out, and a remark says why."""
     cells = findings.cells
-    first = [one for one in (_first(column, cells) for column in COLUMNS) if one is not None]
-    shown = [one for one in first if only is None or one.name in only]
+    shown = [one for one in (_first(column, cells) for column in COLUMNS) if one is not None]
     scales = [_scale(one, cells) for one in shown]
     drafts = [_draft(found, shown) for found in cells]
-    sentences = dict.fromkeys(note for one in drafts for note in (*one.row, *one.figures) if note)
-    numbers = {note: place for place, note in enumerate(sentences, 1)}
+    told = merged(note for one in drafts for note in (*one.row, *one.figures) if note)
+    sentences = dict.fromkeys(told.values())
+    places = {note: place for place, note in enumerate(sentences, 1)}
+    numbers = {note: places[told[note]] for note in told}
     return Overview(
         headings=tuple(map(_heading, shown, scales)),
         rows=tuple(_row(place, one, shown, scales, numbers) for place, one in enumerate(drafts, 1)),
         notes=tuple(sentences),
-        remarks=(*_absent(cells), *_uncertain(cells, shown)),
+        remarks=(*_named(findings), *_absent(cells), *_uncertain(cells, shown)),
     )
+
+
+def _named(findings: Findings) -> list[str]:
+    """What the labels leave unsaid."""
+    if "concurrency" not in findings.axes:
+        return []
+    most = max(found.cell.concurrency for found in findings.cells)
+    return [f"×{most}: {most} requests at a time, each on a stream of its own."]
 
 
 def failed(found: CellFinding) -> int:
@@ -156,7 +163,7 @@ def _row(
     return Row(
         number=place,
         label=plain(found.label),
-        notes=tuple(numbers[note] for note in draft.row),
+        notes=tuple(sorted({numbers[note] for note in draft.row})),
         figures=tuple(_figure(one.of(found), unit, numbers.get(why)) for one, unit, why in entries),
         good=sum(found.outcomes.values()) - failed(found),
         failed=failed(found),
@@ -183,5 +190,6 @@ def _uncertain(cells: Sequence[CellFinding], shown: Sequence[Statistic]) -> list
     """Why figures that are there have no interval, the commonest reason first."""
     estimates = [one.of(found) for found in cells for one in shown]
     bare = Counter(plain(one.reason) for one in estimates if one.value is not None and one.low is None)
-    words = "; ".join(reason for reason, _ in ranked(bare)[:3])
+    told = merged(bare)
+    words = "; ".join(list(dict.fromkeys(told[reason] for reason, _ in ranked(bare)))[:3])
     return [f"Figures without an interval: {words}."] if words else []

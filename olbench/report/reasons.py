@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from olbench.findings import CellFinding, Estimate
 from olbench.prose import ranked
+from olbench.report.amounts import merged
 from olbench.report.wording import plain
 
 _MOST = 2
@@ -18,4 +19,8 @@ def reasons(key: str, cells: Iterable[CellFinding]) -> str:
 def ranked_reasons(estimates: Iterable[Estimate]) -> str:
     """The commonest reasons of the estimates without a value; "" when each has one."""
     found = Counter(one.reason or "no reason was given" for one in estimates if one.value is None)
-    return plain("; ".join(reason for reason, _ in ranked(found)[:_MOST]))
+    told = merged(found)
+    alike: Counter[str] = Counter()
+    for reason, count in found.items():
+        alike[told[reason]] += count
+    return plain("; ".join(reason for reason, _ in ranked(alike)[:_MOST]))

@@ -15,7 +15,7 @@ from olbench.units import span, words
 
 # Which columns of the overview a terminal keeps when not all fit: the first ones here go last.
 _KEPT = ("TTFT", "Decode", "Throughput", "RAM", "GPU memory", "Prefill", "Load", "E2E p95", "TPOT")
-_LEAST_LABEL, _MOST_LABEL = 16, 44
+_LEAST_LABEL, _KNOWN_LABEL, _MOST_LABEL = 16, 28, 44
 _ALWAYS = 3  # so many columns come before the full width of the labels
 
 
@@ -32,21 +32,20 @@ class Forecast:
 def show(findings: Findings, *, colour: bool = False, width: int = WIDTH) -> str:
     """A run: question, answer, the table of cells, what failed and what is in doubt."""
     run, facts = findings.record.run, findings.record.facts
-    table, hidden = _fitted(findings, width)
+    table = overview(findings)
     head = [painted(plain(run.name), "bold", colour=colour), *paragraph(run.question, width)]
     answer = [line for sentence in findings.answer for line in paragraph(sentence, width)]
     frame = [f"run {run.id} · {run.status} · {run.started_at}", server(facts), machine(facts)]
     notes = [
         line for place, note in enumerate(table.notes, 1) for line in paragraph(note, width, f"[{place}] ")
     ]
-    remarks = [*table.remarks, *([f"Not shown for lack of room: {', '.join(hidden)}."] if hidden else [])]
     blocks = (
         head,
         answer,
         [line for part in frame if part for line in paragraph(part, width)],
-        _cells(table, colour=colour, width=width),
+        *_tables(table, colour=colour, width=width),
         notes,
-        [line for remark in remarks for line in paragraph(remark, width)],
+        [line for remark in table.remarks for line in paragraph(remark, width)],
         _failures(findings, width),
         [
             painted(line, "yellow", colour=colour)
@@ -57,19 +56,21 @@ def show(findings: Findings, *, colour: bool = False, width: int = WIDTH) -> str
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _fitted(findings: Findings, width: int) -> tuple[Overview, list[str]]:
-    """The overview of the columns that find room, and the names of the others."""
-    whole = overview(findings)
-    figures = {head.name: _figures(whole, place) for place, head in enumerate(whole.headings)}
-    first, last = _ends(whole)
-    kept = _chosen(figures, width - _room([first[0], *last]), first[1].width)
-    return overview(findings, kept), [name for name in figures if name not in kept]
-
-
-def _cells(table: Overview, *, colour: bool, width: int) -> list[str]:
-    first, last = _ends(table)
-    figures = [_figures(table, place) for place, _ in enumerate(table.headings)]
-    return grid([*first, *figures, *last], width, colour=colour)
+def _tables(table: Overview, *, colour: bool, width: int) -> list[list[str]]:
+    """The cells with the columns that find room beside them; the other columns in further tables below."""
+    left = {head.name: _figures(table, place) for place, head in enumerate(table.headings)}
+    (number, label), last = _ends(table)
+    reserved = label.width
+    made: list[list[str]] = []
+    while left or not made:
+        kept = _chosen(left, width - _room([number, *last]), reserved)
+        shown = [left.pop(name) for name in list(left) if name in kept]
+        made.append(grid([number, label, *shown, *last], width, colour=colour))
+        if not shown:  # too narrow for any: no further table would hold more
+            break
+        # What failed and what is in doubt is told once; the labels are known by now, and their numbers too.
+        last, reserved = [], min(reserved, _KNOWN_LABEL)
+    return made
 
 
 def _ends(table: Overview) -> tuple[tuple[Column, Column], list[Column]]:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from olbench.errors import OlbenchError, UsageError
 
+BOM = "\ufeff"  # with which some editors open a file
+
 
 def read(path: Path) -> str:
     """The text of a UTF-8 file. UsageError when there is none."""
     try:
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8").removeprefix(BOM)
     except UnicodeDecodeError as fault:
         raise UsageError(f"{path}: byte {fault.start} is not UTF-8; a file in UTF-8 would do") from fault
     except OSError as fault:

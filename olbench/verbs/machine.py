@@ -7,6 +7,7 @@ from typing import Self
 from olbench.model import Facts, ModelCard
 from olbench.probes import for_server
 from olbench.probes.facts import machine
+from olbench.probes.host import Host
 from olbench.probes.processes import runner
 from olbench.probes.runner import Runner
 from olbench.verbs.server import Reached
@@ -49,5 +50,8 @@ class Machine:
         return {name: value for name, (value, _) in self.watch.latest().items()}
 
     def runner(self, card: ModelCard | None) -> Runner:
-        """The process that holds the model now."""
+        """The process that holds the model now; from now on it is among those whose memory is read."""
+        for probe in self._probes:
+            if isinstance(probe, Host):
+                probe.outdate()
         return runner(self._server.url, card.blob if card else None)

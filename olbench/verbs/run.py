@@ -95,7 +95,7 @@ def main(**given: Any) -> int:
 
 
 async def _run(asked: Asked, store: Store) -> int:
-    begun_id = None if asked.resume is None else store.find(asked.resume)
+    begun_id = None if asked.resume is None else _unfinished(store, asked.resume)
     wanted = _scenario(asked, store, begun_id)
     prompts = own_prompts(wanted, asked.scenario)
     async with reached(wanted) as server:
@@ -107,6 +107,13 @@ async def _run(asked: Asked, store: Store) -> int:
             tally, stopped = await _take(session, begun)
     _tell(asked, store, begun.run.id, tally)
     return _code(begun, tally, stopped=stopped)
+
+
+def _unfinished(store: Store, asked: str) -> str:
+    run_id = store.find(asked)
+    if not plan.resume(store.record(run_id).plan, store.done(run_id)):
+        raise UsageError(f"run {run_id} is complete: nothing is left to resume")
+    return run_id
 
 
 def _scenario(asked: Asked, store: Store, begun: str | None) -> Scenario:
@@ -165,8 +172,6 @@ async def _resumed(session: Session, run_id: str) -> Begun:
             f"run {run_id} was begun on server version {version}, now it is {found}: a new run would do"
         )
     visits = plan.resume(record.plan, session.store.done(run_id))
-    if not visits:
-        raise UsageError(f"run {run_id} is complete: nothing is left to resume")
     return Begun(replace(record.run, status="running", ended_at=None), record.plan, record.cards, visits)
 
 
@@ -201,7 +206,8 @@ async def _take(session: Session, begun: Begun) -> tuple[Tally, bool]:
     left = plan.resume(begun.plan, store.done(begun.run.id))
     ended: Literal["complete", "failed", "interrupted"] = "complete"
     if left:
-        ended = "interrupted" if tally.visits < len(begun.visits) else "failed"
+        early = stop.is_set() or tally.visits < len(begun.visits)
+        ended = "interrupted" if early else "failed"
     store.end(replace(begun.run, status=ended, ended_at=today()), await _facts_end(session))
     return tally, stop.is_set()
 

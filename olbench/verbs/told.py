@@ -55,7 +55,8 @@ def export(*, run: str, db: Path, kind: str, out: Path | None) -> int:
     finally:
         store.close()
     if out is None:
-        click.echo(written, nl=not written.endswith("\n"))
+        # Programs read UTF-8 from a pipe, whatever this system's old encoding; a terminal knows its own.
+        click.echo(written if _coloured() else written.encode(), nl=not written.endswith("\n"))
     else:
         files.write(out, written)
         click.echo(out)
@@ -63,10 +64,12 @@ def export(*, run: str, db: Path, kind: str, out: Path | None) -> int:
 
 
 def finished(store: Store, run_id: str, path: Path) -> None:
-    """The end of `olbench run`: the figures on the terminal, the page on the disk, and where it lies."""
+    """The end of `olbench run`: the page on the disk, the figures on the terminal, and where the page lies."""
     found = _findings(store, run_id)
-    click.echo(text.show(found, colour=_coloured()))
-    _write_page(found, path)
+    try:
+        _write_page(found, path)  # first: whoever reads the figures may stop reading (`| head`)
+    finally:
+        click.echo(text.show(found, colour=_coloured()))
     click.echo(f"\nrun {run_id}\nreport {path}")
 
 

@@ -24,7 +24,9 @@ def before(
     mine = {cell.model.removesuffix(":latest") for cell in plan.cells}
     foreign = [one.name for one in resident if one.name.removesuffix(":latest") not in mine]
     if foreign:
-        yield f"{', '.join(foreign)} is in memory and will be unloaded"
+        yield f"in memory and about to be unloaded: {', '.join(foreign)}"
+    if facts.get("server.local") is False:
+        return  # what the probes see here is not the machine that computes
     if last.get("host.other_cpu", 0.0) > BUSY_CORES:
         yield (
             f"other programs keep {last['host.other_cpu']:.1f} cores busy: rates will be lower and less steady"
@@ -34,7 +36,8 @@ def before(
         yield f"{units.words(last['host.swap_used'], 'B')} are swapped out: memory was short before this began"
     if facts.get("power.source") == "battery":
         yield "the machine runs on battery: it may slow itself down"
-    yield from _too_large(plan, scenario, cards, last)
+    # Cells that differ only in what takes no memory need the same sentence.
+    yield from dict.fromkeys(_too_large(plan, scenario, cards, last))
 
 
 def _too_large(

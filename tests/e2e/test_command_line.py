@@ -113,7 +113,7 @@ def done(alone: Alone, tmp_path_factory: pytest.TempPathFactory) -> Done:
             "prompt_tokens": 512,
             "output_tokens": 256,
         },
-        measure={"requests": 4, "repeats": 3},
+        measure={"requests": 3, "repeats": 3},
     )
     with started("run", asked, "--db", folder / "runs.db") as process:
         said = ended(process)
@@ -125,7 +125,7 @@ def test_a_scenario_goes_in_and_measured_cells_and_a_page_come_out(done: Done) -
     assert done.record.run.status == "complete"
     assert len(done.record.plan.cells) == 4
     assert once(done.record)
-    assert [one.outcome in GOOD for one in measured(done.record)] == [True] * 4 * 3 * 4
+    assert [one.outcome in GOOD for one in measured(done.record)] == [True] * 4 * 3 * 3
     counts = [one.counts for one in measured(done.record)]
     assert all(one is not None and one.eval_count == 256 for one in counts)
     assert all(one is not None and abs((one.prompt_eval_count or 0) - 512) <= 10 for one in counts)
@@ -137,13 +137,16 @@ def test_a_scenario_goes_in_and_measured_cells_and_a_page_come_out(done: Done) -
 
 
 def test_memory_is_the_servers_not_the_clients(done: Done) -> None:
-    seen = [one.readings.get("server.rss") for one in done.record.observations]
-    assert all(series is not None and len(series.values) > 0 for series in seen)
-    last = seen[-1]
-    assert last is not None
-    assert last.values[-1] == pytest.approx(done.rss, rel=0.1)
-    cell = analysis.analyse(done.record).cells[0]
-    assert cell.summaries["ram_peak"].typical.value == pytest.approx(done.rss, rel=0.5)
+    cells = analysis.analyse(done.record).cells
+    for cell in cells:
+        assert cell.summaries["ram_peak"].typical.value == pytest.approx(done.rss, rel=0.15)
+    for seen in done.record.observations:
+        # the runner is among the processes as soon as it is there, however short the visit
+        server, runner = seen.readings.get("server.rss"), seen.readings.get("runner.rss")
+        assert server is not None
+        assert runner is not None
+        assert server.values[-1] == pytest.approx(done.rss, rel=0.15)
+        assert 0 < runner.values[-1] < server.values[-1]
 
 
 def test_rates_are_those_that_llama_cpp_logs_itself(done: Done, alone: Alone) -> None:
@@ -191,7 +194,7 @@ def test_all_verbs_tell_of_it(done: Done, olbench: Callable[..., Said], tmp_path
     assert json.loads(told["json"].out)["run"]["id"] == run_id
     rows = list(csv.DictReader(told["csv"].out.splitlines()))
     assert {row["model"] for row in rows} == {F16, Q8}
-    assert len(list(csv.DictReader(told["samples-csv"].out.splitlines()))) == 48
+    assert len(list(csv.DictReader(told["samples-csv"].out.splitlines()))) == 36
     assert told["md"].out.count("|") > 20
     listed = olbench("models", "--url", done.record.run.settings["server.url"])
     assert (listed.code, listed.err) == (0, "")
@@ -249,7 +252,7 @@ def test_an_engine_that_is_killed_is_started_again_and_the_run_goes_on(tmp_path:
         tmp_path,
         EMBEDDED,
         sweep={"model": F16, "num_ctx": 2048, "output_tokens": 1000},
-        measure={"requests": 3, "repeats": 5},
+        measure={"requests": 2, "repeats": 5},
     )
     with started("run", asked, "--db", db) as process:
         for module, visit in (("olbench.engines.child", 1), ("olbench.engines.front", 3)):
@@ -261,9 +264,9 @@ def test_an_engine_that_is_killed_is_started_again_and_the_run_goes_on(tmp_path:
     assert said.code in (1, 4)
     assert "ok" not in (runner[0], front[0])
     assert "signal 9" in taken[1].samples[0].words
-    assert runner[1:] == ["ok", "ok"]  # the front loads the model again, as Ollama does
-    assert front == ["cut_off", "refused", "refused"]
-    assert [outcomes(taken[number]) for number in (0, 2, 4)] == [["ok"] * 3] * 3
+    assert runner[1:] == ["ok"]  # the front loads the model again, as Ollama does
+    assert front == ["cut_off", "refused"]
+    assert [outcomes(taken[number]) for number in (0, 2, 4)] == [["ok"] * 2] * 3
     assert taken[4].notes == ("the engine had died and was started again",)
     assert "signal 9" in page(said)
 

@@ -2,16 +2,19 @@
 
 import csv
 import html
+import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from outside import (
     Said,
+    Server,
     command,
     ended,
     kept,
@@ -102,7 +105,7 @@ def test_a_server_that_is_killed_leaves_problems_and_a_page(tmp_path: Path) -> N
     with scripted(itl_ns=10_000_000) as server:
         asked = scenario(tmp_path, {"url": server.url}, sweep={"output_tokens": 50}, measure={"repeats": 3})
         with started("run", asked, "--db", db) as process:
-            until(lambda: server.served() >= 3)  # the first of the second visit
+            asked_for(server, 3)  # the first of the second visit
             server.process.kill()
             said = ended(process)
     assert said.code == 4
@@ -131,17 +134,33 @@ def test_an_answer_that_is_no_server_of_this_kind_is_told_before_anything_runs(
 # --- interrupted --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_and_keeps_what_was_measured(tmp_path: Path, sign: signal.Signals) -> None:
-    db = tmp_path / "runs.db"
-    with scripted(itl_ns=10_000_000) as server:
-        asked = scenario(
-            tmp_path, {"url": server.url}, sweep={"output_tokens": 20}, measure={"requests": 3, "repeats": 9}
-        )
-        with started("run", asked, "--db", db) as process:
-            until(lambda: server.served() >= 5)  # the second of the second visit
+def test_a_signal_ends_the_run_and_keeps_what_was_measured(tmp_path: Path) -> None:
+    signs = (signal.SIGINT, signal.SIGTERM)
+    with ExitStack() as stack:
+        runs = [stack.enter_context(running(tmp_path / sign.name)) for sign in signs]
+        for sign, (server, process) in zip(signs, runs, strict=True):
+            asked_for(server, 5)  # the second of the second visit
             process.send_signal(sign)
-            said = ended(process)
+        for sign, (_, process) in zip(signs, runs, strict=True):
+            kept_what_was_measured(ended(process), tmp_path / sign.name / "runs.db")
+
+
+def asked_for(server: Server, requests: int) -> None:
+    until(lambda: server.served() >= requests)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[Server, subprocess.Popen[str]]]:
+    """A run of nine visits of three requests of a fifth of a second, and its server."""
+    folder.mkdir()
+    with scripted(itl_ns=10_000_000) as server:
+        sweep, measure = {"output_tokens": 20}, {"requests": 3, "repeats": 9}
+        asked = scenario(folder, {"url": server.url}, sweep=sweep, measure=measure)
+        with started("run", asked, "--db", folder / "runs.db") as process:
+            yield server, process
+
+
+def kept_what_was_measured(said: Said, db: Path) -> None:
     assert said.code == 130
     first, second = kept(db).observations
     assert outcomes(first) == ["ok"] * 3
@@ -171,8 +190,25 @@ def test_names_from_outside_are_shown_as_text(tmp_path: Path, olbench: Callable[
     rows = list(csv.DictReader(olbench("export", "--format", "csv", "--db", db).out.splitlines()))
     assert {row["model"] for row in rows} == set(names)
     markdown = olbench("export", "--format", "md", "--db", db).out
+    assert olbench("export", "--format", "md", "--out", tmp_path / "figures.md", "--db", db).code == 0
+    assert (tmp_path / "figures.md").read_text(encoding="utf-8") == markdown
     assert "<script>" not in markdown
     assert "通义千问:7b" in markdown
+
+
+def test_names_that_the_output_cannot_hold_are_spelled_out(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}  # what a pipe on Windows may be
+    with scripted(models=["通义千问:7b"]) as server:
+        done = subprocess.run(
+            command("models", "--url", server.url),
+            env=environment,
+            capture_output=True,
+            encoding="cp1252",
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert r"\u901a\u4e49\u5343\u95ee:7b" in done.stdout
 
 
 def test_a_token_is_sent_and_kept_nowhere(

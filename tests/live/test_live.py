@@ -237,15 +237,22 @@ class Relay:
         self._address = address
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._answers: list[bytearray] = []
+        self._sockets: list[socket.socket] = [self._listener]
+        self._threads: list[threading.Thread] = []
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._start(self._accept)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        for one in self._sockets:
+            with suppress(OSError):  # it may be closed on the other side already
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for one in self._sockets:
+            one.close()
 
     def last_stream(self) -> bytes:
         """The body of the last NDJSON answer, its chunks joined."""
@@ -260,15 +267,19 @@ class Relay:
             body, raw = body + rest[:length], rest[length + 2 :]
         return body
 
+    def _start(self, target: Callable[..., None], *values: object) -> None:
+        self._threads.append(threading.Thread(target=target, args=values))
+        self._threads[-1].start()
+
     def _accept(self) -> None:
         with suppress(OSError):  # the listener is closed
             while True:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(self._address)
-                kept = bytearray()
-                self._answers.append(kept)
-                threading.Thread(target=_pass_on, args=(near, far, bytearray()), daemon=True).start()
-                threading.Thread(target=_pass_on, args=(far, near, kept), daemon=True).start()
+                self._sockets += [near, far]
+                self._answers.append(bytearray())
+                self._start(_pass_on, near, far, bytearray())
+                self._start(_pass_on, far, near, self._answers[-1])
 
 
 def _pass_on(source: socket.socket, sink: socket.socket, kept: bytearray) -> None:

@@ -29,7 +29,7 @@ def charts(findings: Findings, key: str) -> tuple[Chart, ...]:
     if common is None:
         return ()
     timed = {one.metric for one in loads if one.typical.value is not None}
-    note = "One mark a cell; bars are 95 % intervals; a hollow mark has none."
+    note = "One mark a cell, from the top in the order of the table; bars are 95 % intervals; a hollow mark has none."
     keys = tuple(Key(METRICS[name].name, colour, marker) for name, colour, marker in _SHOWN if name in timed)
     panels = (_times(findings.cells, names, common, f"{key}-0"), *_sizes(findings, names, f"{key}-1"))
     return (Chart("", note, keys, panels, least=440),)

@@ -12,6 +12,10 @@ from olbench.report.wording import Scale, number, scale
 
 _PARTS = (("queue", "s5"), ("load", "s4"), ("prefill", "s1"), ("decode", "s2"), ("network", "s8"))
 _ROW = 24
+_NOTE = (
+    "Mean seconds of the good requests of a cell. Queue is what the server's own durations leave: waiting for a slot, or "
+    "for another request's share of a batch."
+)
 
 
 def charts(findings: Findings, key: str) -> tuple[Chart, ...]:
@@ -21,7 +25,7 @@ def charts(findings: Findings, key: str) -> tuple[Chart, ...]:
         return ()
     panel = _panel(cells, key)
     keys = tuple(Key(name, colour, None) for name, colour in _PARTS if any(_part(one, name) for one in cells))
-    note = ("Mean seconds of the good requests of a cell.", *_unknown(cells), *left_out(findings.cells))
+    note = (_NOTE, *_unknown(cells), *left_out(findings.cells))
     return (Chart("", " ".join(note), keys, (panel,), least=canvas.WIDE),)
 
 

@@ -88,7 +88,8 @@ def charts(findings: Findings, key: str) -> tuple[Chart, ...]:
     if not traces:
         return ()
     words = (
-        "Shaded: a visit; the number is the cell's in the table. Lines keep the extremes of what was sampled."
+        "Shaded: a visit; the number is the cell's in the table. Lines keep the extremes of what was sampled. A process "
+        "that the server has just started counts among other programs for up to a second."
     )
     if left_out:
         words += f" {counted(left_out, 'long pause')} between visits not drawn."

@@ -84,7 +84,9 @@ def absent(findings: Findings) -> tuple[str, ...]:
 def prompts(findings: Findings) -> Table:
     """Results by own prompt, one row a prompt and cell; no rows where the text was synthetic."""
     cells = list(enumerate(findings.cells, 1))
-    names = dict.fromkeys(name for found in findings.cells for name in found.by_prompt)
+    names = dict.fromkeys(
+        (*_turns(findings), *(name for found in findings.cells for name in found.by_prompt))
+    )
     rows = [(name, place, found) for name in names for place, found in cells if name in found.by_prompt]
     scales = {key: _scale(key, (found.by_prompt[name] for name, _, found in rows)) for key in _PROMPT_METRICS}
     answers = beginnings(findings.record.observations) if rows else {}
@@ -95,14 +97,27 @@ def prompts(findings: Findings) -> Table:
         tuple(
             (
                 Entry(plain(name)),
-                Entry(f"{place}. {plain(found.label)}"),
-                *(Entry(*spread(found.by_prompt[name][key].typical, unit)) for key, unit in scales.items()),
+                Entry(f"{place}.\u00a0{plain(found.label)}"),
+                *(_result(found.by_prompt[name][key], unit) for key, unit in scales.items()),
                 Entry(answers.get((found.cell.id, name), NOTHING)),
             )
             for name, place, found in rows[:MOST_PROMPT_ROWS]
         ),
         f"{counted(rest, 'more row')} in the data at the end of the page." if rest > 0 else "",
     )
+
+
+def _turns(findings: Findings) -> tuple[str, ...]:
+    """The prompts in the order in which the first visit asked them, warm-ups included: that of their file."""
+    first = next((seen.samples for seen in findings.record.observations if seen.samples), ())
+    return tuple(one.prompt for one in sorted(first, key=lambda one: one.index))
+
+
+def _result(summary: Summary, unit: Scale) -> Entry:
+    """A figure with its interval; the bare number where a count was the same every time."""
+    if METRICS[summary.metric].unit == "tok" and summary.least is not None and summary.least == summary.most:
+        return Entry(f"{summary.least:,.0f}")
+    return Entry(*spread(summary.typical, unit))
 
 
 def _scale(key: str, summaries: Iterable[Mapping[str, Summary]]) -> Scale:

@@ -9,7 +9,8 @@ from olbench.report.tables import Entry, Group, Heading, Table
 from olbench.report.wording import NOTHING, plain
 from olbench.units import words
 
-_NOT_READ = "not to be had"
+_NOT_READ = "not available"
+_SETTINGS = "server.env"  # how many of the settings that a server's environment may give were found there
 # How a fact's name tells its unit.
 _UNITS = (
     (re.compile(r"(ram|swap|gpu\d+)\.(total|limit|available|free|used|memory\w*|vram\w*)"), "B"),
@@ -46,6 +47,8 @@ def fact(name: str, value: Fact) -> str:
         return _NOT_READ
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if name == _SETTINGS:
+        return f"{value} set" if value else "no setting found"
     unit = next((unit for pattern, unit in _UNITS if pattern.fullmatch(name)), None)
     if unit is not None and isinstance(value, int | float):
         return words(float(value), unit)
@@ -69,10 +72,16 @@ def machine(known: Facts) -> str:
 
 def server(known: Facts) -> str:
     """The server in one line, of whatever is known."""
-    engine = " ".join(filter(None, (_text(known.get("engine.name")), _text(known.get("engine.version")))))
     version = _text(known.get("server.version"))
     program = _text(known.get("server.program")) or "server"
-    parts = (f"{program} {version}" if version else "", engine, _text(known.get("server.url")))
+    who = f"{program} {version}" if version else ""
+    if known.get(
+        "engine.name"
+    ):  # its program is Python and its version that of the engine: neither says more
+        who = f"{_text(known['engine.name'])} engine, {_text(known.get('engine.version')) or version}".rstrip(
+            ", "
+        )
+    parts = (who, _text(known.get("server.url")))
     return " · ".join(part for part in parts if part)
 
 
