@@ -17,7 +17,7 @@ from olbench.metrics import METRICS
 from olbench.model import Facts
 from olbench.report import html
 from olbench.report.exports import as_json
-from olbench.report.tables import method, seen, world
+from olbench.report.tables import method, seen, tails, world
 
 VOID = {"meta", "path", "rect", "use", "br", "link"}
 
@@ -329,3 +329,13 @@ def test_the_data_can_be_read_again_as_the_page_says(page: str, findings: Findin
     assert found is not None
     assert not re.search(r"[<>&\u2028\u2029]", found[1])
     assert json.loads(found[1]) == json.loads(as_json.dump(findings))
+
+
+def test_percentiles_are_shown_as_far_as_the_samples_support_them() -> None:
+    table = tails.percentiles(analyse(records.a_record()))
+    rows = {(entries[0].text, entries[1].text): entries for entries in table.rows}
+    assert rows
+    for entries in rows.values():
+        count = int(entries[2].text.replace(",", ""))
+        shown = [entry.text != "–" for entry in entries[3:]]
+        assert shown == [True, count >= 10, count >= 20, count >= 100]

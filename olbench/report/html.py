@@ -15,7 +15,7 @@ from olbench.report.exports import as_json
 from olbench.report.overview import Overview, overview
 from olbench.report.palette import TINTS
 from olbench.report.reasons import reasons
-from olbench.report.tables import Group, Table, method, seen, world
+from olbench.report.tables import Group, Table, method, seen, tails, world
 from olbench.report.wording import plain, plain_lines
 
 # What a browser could take for the end of the data, or for markup in it.
@@ -44,6 +44,7 @@ class Page:
     cells: Overview
     drawn: tuple[Drawn, ...]
     absent: tuple[str, ...]
+    percentiles: Table
     prompts: Table
     failures: Table
     facts: tuple[Group, ...]
@@ -98,6 +99,7 @@ def _page(findings: Findings) -> Page:
         cells=overview(findings),
         drawn=_drawn(findings),
         absent=seen.absent(findings),
+        percentiles=tails.percentiles(findings),
         prompts=seen.prompts(findings),
         failures=seen.failures(findings),
         facts=world.facts(findings),

@@ -62,8 +62,8 @@ async def answering(api: Api, url: str) -> str:
 
 
 FIRST_HELP = (
-    "start one with `ollama serve`, name another with `--set server.url=http://HOST:11434` or OLLAMA_HOST,\n"
-    'or let olbench bring its own: `--set server.engine="embedded"` needs no Ollama at all'
+    "start one with `ollama serve`, name another with OLLAMA_HOST or `--set server.url=http://HOST:11434` (`--url` of\n"
+    "`olbench models`), or let olbench bring its own: `--set server.engine=embedded` needs no Ollama at all"
 )
 
 

@@ -265,7 +265,7 @@ def test_an_engine_that_is_killed_is_started_again_and_the_run_goes_on(tmp_path:
     assert "ok" not in (runner[0], front[0])
     assert "signal 9" in taken[1].samples[0].words
     assert runner[1:] == ["ok"]  # the front loads the model again, as Ollama does
-    assert front == ["cut_off", "refused"]
+    assert front in (["cut_off", "refused"], ["cut_off", "cut_off"])  # its port is closed a little later
     assert [outcomes(taken[number]) for number in (0, 2, 4)] == [["ok"] * 2] * 3
     assert taken[4].notes == ("the engine had died and was started again",)
     assert "signal 9" in page(said)

@@ -111,7 +111,7 @@ def test_a_server_that_is_killed_leaves_problems_and_a_page(tmp_path: Path) -> N
     assert said.code == 4
     first, second, third = kept(db).observations
     assert outcomes(first) == ["ok", "ok"]
-    assert outcomes(second) == ["cut_off", "refused"]
+    assert outcomes(second) in (["cut_off", "refused"], ["cut_off", "cut_off"])
     assert third.problem is not None
     assert third.samples == ()
     assert kept(db).run.status == "failed"
