@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test check format live clean
+.PHONY: demo test check lint format live clean
 
 demo: $(INSTALLED)  ## real inference, measured and told: installs into .venv, fetches a 93 MB model, writes a report
 	$(BIN)/olbench run scenarios/quickstart.toml --pull --report reports/demo.html
@@ -11,11 +11,12 @@ demo: $(INSTALLED)  ## real inference, measured and told: installs into .venv, f
 test: $(INSTALLED)  ## all tests that need no server of yours
 	$(BIN)/pytest -q
 
-check: $(INSTALLED)  ## what must hold before a commit
+check: lint test  ## what must hold before a commit
+
+lint: $(INSTALLED)  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
