@@ -28,6 +28,7 @@ from olbench.ports import Api, Prompts
 from olbench.probes.runner import Runner
 
 GRACE_NS = 10_000_000_000  # a server that was restarted by its supervisor is back within this
+GONE_GRACE_NS = 2_000_000_000  # for one that did not come back then
 BASELINE_S = 0.3  # long enough for a few beats of every probe
 STOP_S = 1.0  # a loop that was asked to stop ends within this; whatever else waits is cancelled
 
@@ -76,6 +77,7 @@ class State:
     """What one visit leaves for the next."""
 
     loaded: LoadKey | None = None  # what the model in memory was loaded with; None: not known
+    gone: bool = False  # the last visit waited for the server in vain
     sizes: dict[lengths.Key, int] = field(default_factory=dict)  # of synthetic texts
 
 
@@ -220,7 +222,11 @@ class _Visit:
             if self.bench.revive is not None:
                 await self.bench.revive()
                 self.notes.append("the engine had died and was started again")
-            await prepare.reachable(self.bench.api, GRACE_NS)
+            # Forty visits to a server that nobody starts again need not wait in full each.
+            patience = GONE_GRACE_NS if self.bench.state.gone else GRACE_NS
+            self.bench.state.gone = True
+            await prepare.reachable(self.bench.api, patience)
+        self.bench.state.gone = False
 
     async def _prompts(self) -> Prompts:
         if self.bench.own_prompts is not None:

@@ -234,10 +234,10 @@ def test_what_was_measured_before_the_server_died_is_kept() -> None:
     assert first.problem is None
 
 
-def test_a_server_that_stays_away_is_waited_for_ten_seconds_in_each_visit() -> None:
+def test_a_server_that_stays_away_is_waited_for_ten_seconds_and_then_for_two() -> None:
     _, seen, _ = story(Habits(token_ns=0, outages=((2.5, 999),)), cell(), repeats=3)
     assert [one.problem for one in seen[1:]] == [DOWN, DOWN]
-    assert [seconds(one.started_ns, one.ended_ns) for one in seen] == [[0, 2.5], [2.5, 12.5], [12.5, 22.5]]
+    assert [seconds(one.started_ns, one.ended_ns) for one in seen] == [[0, 2.5], [2.5, 12.5], [12.5, 14.5]]
     assert seen[1].placement is None
 
 
@@ -272,3 +272,8 @@ def test_a_request_that_stalls_is_given_up_at_its_timeout() -> None:
     assert (stalled.outcome, stalled.words) == ("stalled", "not done within 5 s")
     assert seconds(stalled.wanted_ns, stalled.end_ns) == [2.44, 7.44]
     assert seen.problem is None
+
+
+def test_a_server_that_comes_back_after_the_wait_was_in_vain_is_measured_again() -> None:
+    _, seen, _ = story(Habits(token_ns=0, outages=((2.5, 13.5),)), cell(), repeats=4)
+    assert [one.problem for one in seen[1:]] == [DOWN, None, None]

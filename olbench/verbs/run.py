@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import click
 
-from olbench import __version__, estimate, labels, plan, scenario
+from olbench import __version__, estimate, labels, plan, scenario, units
 from olbench.clock import today
 from olbench.errors import OlbenchError, UsageError
 from olbench.live import View
@@ -208,6 +208,12 @@ async def _take(session: Session, begun: Begun) -> tuple[Tally, bool]:
     if left:
         early = stop.is_set() or tally.visits < len(begun.visits)
         ended = "interrupted" if early else "failed"
+    if tally.visits < len(begun.visits) and not stop.is_set():
+        click.echo(
+            f"note: the budget of {units.span(session.scenario.measure.budget_ns or 0)} ended the run after"
+            f" {tally.visits} of {len(begun.visits)} visits; `olbench run --resume {begun.run.id}` goes on",
+            err=True,
+        )
     store.end(replace(begun.run, status=ended, ended_at=today()), await _facts_end(session))
     return tally, stop.is_set()
 
