@@ -106,7 +106,7 @@ def commands() -> None:
 )
 def run_command(**given: Any) -> int:
     """Measure a SCENARIO and write its report."""
-    from olbench.verbs import run as verb  # noqa: PLC0415 - heavy, and only this verb needs it
+    from olbench.verbs import run as verb
 
     return verb.main(**given)
 
@@ -116,7 +116,7 @@ def run_command(**given: Any) -> int:
 @_SET
 def plan_command(**given: Any) -> int:
     """Print what a SCENARIO would do, without doing it."""
-    from olbench.verbs import plan as verb  # noqa: PLC0415
+    from olbench.verbs import plan as verb
 
     return verb.main(**given)
 
@@ -126,7 +126,7 @@ def plan_command(**given: Any) -> int:
 @click.option("--token-env", metavar="NAME", help="Environment variable that holds the server's token.")
 def models_command(**given: Any) -> int:
     """List the models that a server has."""
-    from olbench.verbs import models as verb  # noqa: PLC0415
+    from olbench.verbs import models as verb
 
     return verb.main(**given)
 
@@ -135,7 +135,7 @@ def models_command(**given: Any) -> int:
 @_DB
 def runs_command(**given: Any) -> int:
     """List the stored runs."""
-    from olbench.verbs import told as verb  # noqa: PLC0415
+    from olbench.verbs import told as verb
 
     return verb.runs(**given)
 
@@ -145,7 +145,7 @@ def runs_command(**given: Any) -> int:
 @_DB
 def show_command(**given: Any) -> int:
     """Print a RUN as tables: id, name or 'latest'."""
-    from olbench.verbs import told as verb  # noqa: PLC0415
+    from olbench.verbs import told as verb
 
     return verb.show(**given)
 
@@ -156,7 +156,7 @@ def show_command(**given: Any) -> int:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The HTML file.")
 def report_command(**given: Any) -> int:
     """Write a RUN's HTML report."""
-    from olbench.verbs import told as verb  # noqa: PLC0415
+    from olbench.verbs import told as verb
 
     return verb.report(**given)
 
@@ -174,7 +174,7 @@ def report_command(**given: Any) -> int:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file.  [default: stdout]")
 def export_command(**given: Any) -> int:
     """Print a RUN's figures as JSON, CSV or Markdown."""
-    from olbench.verbs import told as verb  # noqa: PLC0415
+    from olbench.verbs import told as verb
 
     return verb.export(**given)
 
@@ -200,6 +200,6 @@ def serve_command(**given: Any) -> int:
 
     It speaks Ollama's API, and computes with llama.cpp.
     """
-    from olbench.verbs import serve as verb  # noqa: PLC0415
+    from olbench.verbs import serve as verb
 
     return verb.main(**given)
