@@ -18,6 +18,7 @@ else:  # the class takes no parameter before Python 3.12, and the store reads th
 Endpoint = Literal["generate", "chat"]
 CacheState = Literal["cold", "warm"]
 Phase = Literal["cold", "warmup", "measured"]
+How = Literal["cold", "preloaded", "resident"]
 Outcome = Literal[
     "ok",  # done, with the output that was asked for
     "short",  # done, but the model stopped before output_tokens
@@ -143,7 +144,7 @@ class Resident:
 class Placement:
     """What the server did with the model for one visit, as verified after the load."""
 
-    how: Literal["cold", "preloaded", "resident"]  # cold: the first request carries the load
+    how: How  # cold: the first request carries the load
     preload_ns: int | None  # our clock, request to answer; None when this visit preloaded nothing
     digest: str | None
     size: int | None
@@ -206,7 +207,7 @@ class Sample:
     sent_ns: int | None  # just before the request's bytes were handed to the socket
     head_ns: int | None  # the response's head
     end_ns: int  # the last byte, or the moment of failure
-    stamps: str  # "kernel", "user-space", "none"
+    stamps: str  # "kernel", "user-space", "none"; "stepped": the wall clock was set, they are worthless
     streamed: bool
     chunks: Chunks
     counts: Counts | None  # None: no done:true line came

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from olbench.clock import now, sleep_until
 from olbench.errors import ServerError
-from olbench.model import Cell, ModelCard, Placement, Resident
+from olbench.model import Cell, How, ModelCard, Placement, Resident
 from olbench.ports import Api
 from olbench.probes.runner import Runner
 
@@ -55,14 +55,14 @@ def holds(resident: tuple[Resident, ...], cell: Cell, card: ModelCard | None) ->
 
 
 async def verified(
-    api: Api, cell: Cell, card: ModelCard | None, *, how: str, preload_ns: int | None, runner: Runner
+    api: Api, cell: Cell, card: ModelCard | None, *, how: How, preload_ns: int | None, runner: Runner
 ) -> Placement:
     """What the server did with the model, held against what was asked of it."""
     resident = await api.resident()
     found = _own(resident, cell, card)
     parallel = runner.settings.get("runner.parallel")
     return Placement(
-        how="cold" if how == "cold" else "preloaded" if how == "preloaded" else "resident",
+        how=how,
         preload_ns=preload_ns,
         digest=found.digest if found else None,
         size=found.size if found else None,

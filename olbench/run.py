@@ -13,6 +13,7 @@ from olbench.model import (
     GOOD,
     NO_READINGS,
     Cell,
+    How,
     ModelCard,
     Observation,
     Phase,
@@ -277,7 +278,7 @@ class _Visit:
         await asyncio.sleep(BASELINE_S)
         self.baseline = self.bench.watch.cut()
 
-    async def _verify(self, how: str, preload_ns: int | None) -> Placement:
+    async def _verify(self, how: How, preload_ns: int | None) -> Placement:
         runner = await asyncio.to_thread(self.bench.runner, self.card)
         return await prepare.verified(
             self.bench.api, self.cell, self.card, how=how, preload_ns=preload_ns, runner=runner

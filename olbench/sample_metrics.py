@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from olbench.findings import Value
 from olbench.model import COALESCED, FINAL, TEXT, THINKING, Sample
 
+STEPPED = Value(None, "the wall clock was set during the response, which spoils the kernel's stamps")
 NOT_STREAMED = Value(None, "the response was not streamed")
 UNSENT = Value(None, "the request was never sent")
 NO_TEXT = Value(None, "no line carried text")
@@ -46,9 +47,16 @@ def ttft_answer(sample: Sample) -> Value:
     return _until(sample, _ANSWERS, NO_ANSWER)
 
 
-def _until(sample: Sample, bits: bytes, never: Value) -> Value:
+def _unstamped(sample: Sample) -> Value | None:
+    """Why the stamps of the sample's lines tell nothing; None where they do."""
     if not sample.streamed:
         return NOT_STREAMED
+    return STEPPED if sample.stamps == "stepped" else None
+
+
+def _until(sample: Sample, bits: bytes, never: Value) -> Value:
+    if (unstamped := _unstamped(sample)) is not None:
+        return unstamped
     if sample.sent_ns is None:
         return UNSENT
     first = sample.chunks.kind.translate(bits).find(1)
@@ -57,6 +65,8 @@ def _until(sample: Sample, bits: bytes, never: Value) -> Value:
 
 def e2e(sample: Sample) -> Value:
     """Seconds from the send to the last byte."""
+    if sample.stamps == "stepped":
+        return STEPPED
     return UNSENT if sample.sent_ns is None else Value((sample.end_ns - sample.sent_ns) / 1e9)
 
 
@@ -67,8 +77,8 @@ def dispatch(sample: Sample) -> Value:
 
 def tpot(sample: Sample) -> Value:
     """Seconds a token after the first chunk."""
-    if not sample.streamed:
-        return NOT_STREAMED
+    if (unstamped := _unstamped(sample)) is not None:
+        return unstamped
     if sample.counts is None or sample.counts.eval_count is None:
         return NO_COUNTS
     if sample.counts.eval_count < 2:
@@ -85,8 +95,8 @@ def tpot(sample: Sample) -> Value:
 
 def gaps(sample: Sample) -> NDArray[np.float64] | Value:
     """Seconds between neighbouring lines with text or thinking; a Value with the reason where there are none."""
-    if not sample.streamed:
-        return NOT_STREAMED
+    if (unstamped := _unstamped(sample)) is not None:
+        return unstamped
     if len(sample.chunks) == 0:
         return NO_TEXT
     says = np.frombuffer(sample.chunks.kind.translate(_SAYS), dtype=np.bool_)
@@ -201,4 +211,6 @@ def network(sample: Sample) -> Value:
         return UNSENT
     if sample.counts is None or sample.counts.total_ns is None:
         return NO_DURATION
+    if sample.stamps == "stepped":
+        return STEPPED
     return Value((sample.end_ns - sample.sent_ns - sample.counts.total_ns) / 1e9)

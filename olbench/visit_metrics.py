@@ -1,7 +1,7 @@
 """Single figures of one visit, in base units: what the system as a whole did, and what it took."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from olbench.findings import Value
 from olbench.model import GOOD, TEXT, THINKING, Observation, Readings, Sample
 from olbench.series import Line
 
+STEPPED = Value(
+    None, "the wall clock was set during a response of the visit, which spoils the kernel's stamps"
+)
 NONE_GOOD = Value(None, "no measured sample went through")
 NO_TOKENS = Value(None, "the server sent no eval_count")
 NO_PLACEMENT = Value(None, "it was not seen where the server put the model")
@@ -58,6 +61,8 @@ def throughput(observation: Observation) -> Value:
         return NONE_GOOD
     if made is None:
         return NO_TOKENS
+    if _stepped(good):
+        return STEPPED
     steady = _steady(good)
     if steady is not None:
         start, end = steady
@@ -66,11 +71,17 @@ def throughput(observation: Observation) -> Value:
     return _per_second(made, span)
 
 
+def _stepped(good: Iterable[Sample]) -> bool:
+    return any(one.stamps == "stepped" for one in good)
+
+
 def requests_per_s(observation: Observation) -> Value:
     """Requests a second that went through, ramp and all."""
     good = measured(observation)
     span = window(good)
-    return NONE_GOOD if span is None else _per_second(len(good), span)
+    if span is None:
+        return NONE_GOOD
+    return STEPPED if _stepped(good) else _per_second(len(good), span)
 
 
 def _per_second(amount: int, span: tuple[int, int]) -> Value:

@@ -291,3 +291,18 @@ def test_a_visit_without_readings_has_a_reason_for_each_of_them() -> None:
     for key, row in METRICS.items():
         if isinstance(row.of, Whole) and of_visit(key, bare).number is None:
             assert of_visit(key, bare).reason, key
+
+
+def test_a_clock_that_was_set_in_mid_response_spoils_its_stamps_and_not_the_servers_own_figures() -> None:
+    seen = sample(stamps="stepped")
+    for key in ("ttft", "ttft_answer", "tpot", "e2e", "network"):
+        of = METRICS[key].of
+        assert isinstance(of, Each)
+        assert (of.of(seen).number, "wall clock was set" in of.of(seen).reason) == (None, True), key
+    decode = METRICS["decode"].of
+    assert isinstance(decode, Each)
+    assert decode.of(seen).number is not None
+    for key in ("throughput", "requests_per_s"):
+        whole = METRICS[key].of
+        assert isinstance(whole, Whole)
+        assert "wall clock was set" in whole.of(observation(cell(), samples=(seen,))).reason

@@ -6,7 +6,6 @@ from typing import Self
 
 from olbench.model import Facts, ModelCard
 from olbench.probes import for_server
-from olbench.probes.facts import machine
 from olbench.probes.host import Host
 from olbench.probes.processes import runner
 from olbench.probes.runner import Runner
@@ -38,7 +37,7 @@ class Machine:
 
     def facts(self) -> Facts:
         """All that is known of the machine and the server, as of now."""
-        found: Facts = {"server.version": self._server.version, **machine()}
+        found: Facts = {"server.version": self._server.version}
         for probe in self._probes:
             found |= probe.facts()
         if self._server.engine is not None:
