@@ -174,6 +174,7 @@ TEXT = 1  # the line carried answer text
 THINKING = 2  # the line carried thinking
 COALESCED = 4  # the receive held this line and a later one: the stamp is an upper bound
 FINAL = 8  # done:true
+UNSTAMPED = 16  # the kernel left the stamp of its receive out: ours, from user space, stands there
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class Chunks:
 
     arrived_ns: Ints  # 'q'; our monotonic clock
     created_ns: Ints  # 'q'; the server's created_at as Unix time; 0 where it sent none
-    kind: bytes  # bits TEXT, THINKING, COALESCED, FINAL
+    kind: bytes  # bits TEXT, THINKING, COALESCED, FINAL, UNSTAMPED
 
     def __len__(self) -> int:
         """The number of lines."""
@@ -258,6 +259,33 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One level of a self-test: what the client said less what the server knows, in nanoseconds, one entry each."""
+
+    streams: int
+    rate: float | None  # paced sends a second; None: a closed loop
+    stamps: str  # the weakest source of any sample
+    ttft_ns: Ints  # per request: our TTFT less the server's
+    gap_ns: Ints  # per gap between two chunks that are neither coalesced nor unstamped: ours less the server's
+    dispatch_ns: Ints  # per request: wanted (or due) to sent
+    chunks: int
+    coalesced: int
+    unstamped: int
+    failed: int  # requests that gave no error figure
+    cpu_ns: int  # CPU time of this process while the level ran
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfTest:
+    """How exact this client was on this machine."""
+
+    at: str  # UTC, ISO 8601
+    olbench: str  # version
+    machine: str  # twelve hex digits that tell machines and their set-up apart, and nothing of them
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """The frame of one execution of a plan."""
 
@@ -284,3 +312,4 @@ class Record:
     facts_end: Facts | None  # at the end; None: it never came to that
     cards: tuple[ModelCard, ...]
     observations: Sequence[Observation]
+    selftest: SelfTest | None = None  # the one that held when the run began
