@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from urllib.parse import quote
 
 DEFAULT = "http://127.0.0.1:11434"
 _PORTS = {"http": 80, "https": 443}
@@ -22,12 +23,25 @@ def parse(value: str) -> str:
 
 
 def parse_strictly(value: str) -> str:
-    """`parse`, but a port that is none is a ValueError: a scenario's address is meant as it is written."""
+    """`parse`, but a port that is none is a ValueError: a scenario's address is meant as it is written.
+
+    It may also be a Unix socket: unix:///run/server.sock.
+    """
+    if _bare(value).lower().startswith("unix:"):
+        return _unix(_bare(value))
     scheme, host, port, path = _parts(value)
     number = _port(port)
     if number is None and port is not None:
         raise ValueError(f'its port is "{port}"; a port is a whole number from 1 to 65535')
     return _url(scheme, host, _default_port(value, scheme) if number is None else number, path)
+
+
+def _unix(text: str) -> str:
+    """The URL of unix:/path or unix:///path."""
+    path = text[len("unix:") :].removeprefix("//")
+    if not path.startswith("/") or path == "/":
+        raise ValueError(f'its path is "{path}"; unix:///run/server.sock would do')
+    return f"unix://{quote(path)}"
 
 
 def _parts(value: str) -> tuple[str, str, str | None, str]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+COARSE_NS = 2_000_000
+SLICE_NS = 50_000
 _monotonic: Callable[[], int] = time.monotonic_ns
 
 
@@ -22,6 +24,21 @@ def today() -> str:
 async def sleep_until(due: int) -> None:
     """Sleep until `now()` would say `due`. Absolute, so that lateness does not add up."""
     await asyncio.sleep(max(0, due - now()) / 1e9)
+
+
+async def until(due: int) -> None:
+    """Return within some tens of microseconds after `now()` says `due`; what the loop has to do meanwhile is done.
+
+    An event loop's own timers are a millisecond coarse (epoll counts in milliseconds and rounds up), so the last of
+    the wait goes in slices that are short against any figure of ours and long against what they cost.
+    """
+    await sleep_until(due - COARSE_NS)
+    while (left := due - now()) > 0:
+        if _monotonic is time.monotonic_ns:
+            time.sleep(min(left, SLICE_NS) / 1e9)  # noqa: ASYNC251 - 50 us: that is the point
+            await asyncio.sleep(0)
+        else:  # a clock that jumps does so only when all sleep
+            await asyncio.sleep(left / 1e9)
 
 
 @contextmanager

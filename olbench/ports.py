@@ -1,7 +1,7 @@
 """The outside world as olbench needs it. Adapters fit these shapes; they do not inherit them."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from olbench.model import Cell, Fact, Ints, ModelCard, Prompt, Request, Resident, Sample
@@ -15,6 +15,7 @@ class Wire:
     path: str
     body: bytes
     streamed: bool
+    head: bytes = field(default=b"", repr=False)  # of HTTP, whole; it may hold a token, so it is never shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Reply:
     content_type: str
     body: bytes
     marks: Ints  # 'q', pairs: stamp, bytes of body so far
+    unstamped: Sequence[int] = ()  # marks (by number) that the kernel left without a stamp
     stamps: str  # "kernel", "user-space", "none"
     fault: str | None  # refused, cut_off, stalled, cancelled, http_error; None: the response ended properly
     words: str  # the fault in words
@@ -76,6 +78,10 @@ class Api(Protocol):
 
     def encode(self, cell: Cell, request: Request) -> Wire:
         """The request as bytes. Pure: same arguments, same bytes."""
+        ...
+
+    async def connect(self, count: int) -> None:
+        """Hold `count` idle connections ready, as far as the server takes them; never raises for what it does."""
         ...
 
     async def send(self, wire: Wire, wanted_ns: int, timeout_ns: int) -> Reply:

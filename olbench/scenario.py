@@ -58,6 +58,9 @@ class Measure:
     requests: int  # measured requests of a visit
     warmup: int  # requests before them that do not count
     timeout_ns: int  # of one request
+    connect_timeout_ns: int
+    first_byte_timeout_ns: int | None  # None: as long as the whole request
+    stall_timeout_ns: int | None  # from one piece of an answer to the next; None: the same
     seed: int
     order: Literal["shuffled", "listed"]
     cold_load: bool  # every visit begins with an unload, and its first request carries the load
@@ -146,6 +149,9 @@ def settings(scenario: Scenario) -> dict[str, Fact]:
         "requests": measure.requests,
         "warmup": measure.warmup,
         "timeout_ns": measure.timeout_ns,
+        "connect_timeout_ns": measure.connect_timeout_ns,
+        "first_byte_timeout_ns": measure.first_byte_timeout_ns,
+        "stall_timeout_ns": measure.stall_timeout_ns,
         "seed": measure.seed,
         "order": measure.order,
         "cold_load": measure.cold_load,
@@ -196,7 +202,8 @@ def _workload(read: Mapping[str, Any]) -> Workload:
 
 
 def _measure(read: Mapping[str, Any]) -> Measure:
-    whole = {f"{key}_ns" if key in {"timeout", "budget"} else key: value for key, value in read.items()}
+    spans = {key for key in read if key.endswith("timeout")} | {"budget"}
+    whole = {f"{key}_ns" if key in spans else key: value for key, value in read.items()}
     return Measure(**whole)
 
 

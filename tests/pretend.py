@@ -170,6 +170,9 @@ class Pretend:
     def sample(self, cell: Cell, wire: Wire, reply: Reply, stream: int) -> Sample:
         return decode.sample(cell, wire, reply, stream)
 
+    async def connect(self, count: int) -> None:
+        """Nothing to connect."""
+
     async def send(self, wire: Wire, wanted_ns: int, timeout_ns: int) -> Reply:
         cell, request = self._asked[wire.body]
         trace = _Trace()

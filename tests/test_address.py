@@ -95,3 +95,21 @@ def test_what_is_no_address_is_refused_with_the_part_at_fault(value: str, senten
     with pytest.raises(ValueError, match=sentence) as caught:
         address.parse(value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("unix:/run/llama.sock", "unix:///run/llama.sock"),
+        ("unix:///run/llama.sock", "unix:///run/llama.sock"),
+        ("UNIX:///run/a b/模型.sock", "unix:///run/a%20b/%E6%A8%A1%E5%9E%8B.sock"),
+    ],
+)
+def test_a_scenario_may_name_a_unix_socket(value: str, url: str) -> None:
+    assert address.parse_strictly(value) == url
+
+
+@pytest.mark.parametrize("value", ["unix:", "unix://", "unix:///", "unix:relative.sock"])
+def test_a_unix_socket_has_an_absolute_path(value: str) -> None:
+    with pytest.raises(ValueError, match="unix:///run/server.sock would do"):
+        address.parse_strictly(value)

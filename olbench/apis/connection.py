@@ -1,66 +1,97 @@
-"""One HTTP/1.1 connection: a socket, a parser, one exchange at a time, a stamp for each receive."""
+"""One HTTP/1.1 connection: a socket, one exchange at a time, a stamp for each receive."""
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
-import httptools
-
-from olbench.apis.stamps import ROOM, SO_TIMESTAMPNS, TIMESPEC, Trace, offset, stepped
+from olbench.apis.http1 import NotHttpError, Response
+from olbench.apis.stamps import ROOM, TIMESPEC, Offset, Trace, offset, stepped
+from olbench.apis.tls import Tls
 from olbench.clock import now
 
-MOST_HEADER = 64 * 1024
-MOST_BODY = 256 * 1024 * 1024
-
-
-class ConnectError(Exception):
-    """No connection could be made."""
+ROOM_OF_A_RECEIVE = 256 * 1024
 
 
 class CutOffError(Exception):
     """The server closed or reset the connection before the response was whole."""
 
 
-class NotHttpError(Exception):
-    """The bytes that came are not an HTTP response, or one beyond all bounds."""
+class StalledError(Exception):
+    """The response did not come within its limits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long an exchange may take, in nanoseconds, from the moment of sending or from the last byte."""
+
+    first_ns: int  # to the first byte of an answer
+    between_ns: int  # from one receive to the next
+    total_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all connections of one transport share: receives are copied out of `buffer` before the next one."""
+
+    kernel: bool  # whether the kernel stamps receives
+    buffer: bytearray
+    into: list[memoryview]
+    offset: Offset
+
+
+def desk(*, kernel: bool) -> Desk:
+    """A desk of its own."""
+    buffer = bytearray(ROOM_OF_A_RECEIVE)
+    return Desk(kernel, buffer, [memoryview(buffer)], Offset())
 
 
 class Connection:
     """A connected socket. Its owner calls `exchange` when no other exchange is under way.
 
-    Used with a selector event loop (Linux, macOS). Receives are stamped by the kernel where `kernel` says that it
+    Used with a selector event loop (Linux, macOS). Receives are stamped by the kernel where the desk says that it
     does, else in the socket's callback, right after the read.
     """
 
-    def __init__(self, sock: socket.socket, *, kernel: bool) -> None:
-        """Take over a connected, non-blocking socket."""
+    def __init__(self, sock: socket.socket, desk: Desk, *, kernel: bool, tls: Tls | None = None) -> None:
+        """Take over a connected, non-blocking socket; `kernel`: its receives carry stamps."""
         self._sock = sock
         self._loop = asyncio.get_running_loop()
+        self._desk = desk
         self._kernel = kernel
-        self._buffer = bytearray(256 * 1024)
-        self._view = memoryview(self._buffer)
+        self._tls = tls
         self._trace: Trace | None = None
+        self._response: Response | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._on_body: Callable[[], None] | None = None
+        self._head_only = False
+        self._keep = True
         self.closed = False
         self.used = False  # has carried an exchange before
         self.cut = ""  # why the last exchange broke off
+        self.stalled = False  # it did so by a limit of ours
         self._loop.add_reader(sock, self._readable_stamped if kernel else self._readable)
 
     async def exchange(
-        self, data: bytes, trace: Trace, *, head_only: bool = False, on_body: Callable[[], None] | None = None
+        self,
+        data: tuple[bytes, bytes],
+        trace: Trace,
+        limits: Limits,
+        *,
+        on_body: Callable[[], None] | None = None,
     ) -> None:
-        """Send a whole request and return when the response (or its head) is whole; `trace` fills meanwhile.
+        """Send a whole request (head, body) and return when the response is whole; `trace` fills meanwhile.
 
-        Raises CutOffError, NotHttpError; a cancelled exchange closes the socket.
+        With `on_body`, which is called at each piece and at the end, it returns when the head is whole. Raises
+        CutOffError, NotHttpError, StalledError; a cancelled exchange closes the socket.
         """
-        self._begin(trace, head_only=head_only, on_body=on_body)
+        waiter = self._begin(trace, limits, on_body)
         try:
-            await self._send(data, trace)
-            if self._waiter is not None:
-                await self._waiter
+            rest = self._send(data, trace)
+            if rest:
+                await self._loop.sock_sendall(self._sock, rest)
+            await waiter
         except OSError as fault:
             self.close()
             raise CutOffError(f"the connection broke while the request was sent: {fault}") from fault
@@ -85,200 +116,184 @@ class Connection:
         self.closed = True
         self._loop.remove_reader(self._sock)
         self._sock.close()
-        if self._trace is not None:
-            self._fail(CutOffError("the connection was closed on our side"))
+        self._lost("the connection was closed on our side")
 
     # --- sending ---------------------------------------------------------------------------------------------
 
-    def _begin(self, trace: Trace, *, head_only: bool, on_body: Callable[[], None] | None) -> None:
+    def _begin(
+        self, trace: Trace, limits: Limits, on_body: Callable[[], None] | None
+    ) -> asyncio.Future[None]:
         self._trace = trace
-        self._head_only = head_only
+        self._response = Response(trace, watched=on_body is not None)
         self._on_body = on_body
-        self._keep = True
-        self._interim = False
-        self._sized = False
-        self._header_bytes = 0
-        self._parser = httptools.HttpResponseParser(self)
-        self._waiter = self._loop.create_future()
-        trace.source = "kernel" if self._kernel else "user-space"
-        trace.offset = offset() if self._kernel else 0
+        self._head_only = on_body is not None
+        self._limits = limits
+        self._began = began = now()
+        self._last: int | None = None
+        soonest = min(limits.first_ns, limits.between_ns, limits.total_ns)
+        self._timer = self._loop.call_later(soonest / 1e9, self._watch)
+        if self._kernel:
+            trace.source = "kernel"
+            trace.offset = self._desk.offset.at(began)
+        else:
+            trace.source = "user-space"
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
-    async def _send(self, data: bytes, trace: Trace) -> None:
+    def _send(self, data: tuple[bytes, bytes], trace: Trace) -> bytes:
+        """Hand the request to the socket; what it did not take at once."""
+        plain = data if self._tls is None else (self._tls.sealed(b"".join(data)),)
+        self.used = True
         trace.sent_ns = now()
         try:
-            sent = self._sock.send(data)
+            sent = self._sock.sendmsg(plain)
         except BlockingIOError:
             sent = 0
-        self.used = True
-        if sent < len(data):
-            await self._loop.sock_sendall(self._sock, data[sent:])
+        whole = sum(map(len, plain))
+        return b"" if sent == whole else b"".join(plain)[sent:]
 
     # --- receiving -------------------------------------------------------------------------------------------
 
     def _readable(self) -> None:
         try:
-            size = self._sock.recv_into(self._buffer)
+            size = self._sock.recv_into(self._desk.buffer)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as fault:
-            self._lost(f"the connection broke: {fault}")
+            self._broken(fault)
             return
-        self._received(size, now())
+        self._received(size, now(), stamped=True)
 
     def _readable_stamped(self) -> None:
         try:
-            size, control, _, _ = self._sock.recvmsg_into([self._view], ROOM)
+            size, control, _, _ = self._sock.recvmsg_into(self._desk.into, ROOM)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as fault:
-            self._lost(f"the connection broke: {fault}")
+            self._broken(fault)
             return
-        trace = self._trace
-        if control and trace is not None:
+        if control and self._trace is not None:
             seconds, nanoseconds = TIMESPEC.unpack(control[0][2])
-            self._received(size, seconds * 1_000_000_000 + nanoseconds - trace.offset)
-            return
-        if trace is not None and size:
-            trace.source = "user-space"  # the kernel left one out: the weaker word is the honest one
-        self._received(size, now())
+            self._received(size, seconds * 1_000_000_000 + nanoseconds - self._trace.offset, stamped=True)
+        else:
+            self._received(size, now(), stamped=False)
 
-    def _received(self, size: int, stamp: int) -> None:
-        if not size:
-            self._ended()
+    def _received(self, size: int, stamp: int, *, stamped: bool) -> None:
+        response = self._response
+        if not size or response is None:
+            self._ended()  # bytes between two exchanges: this is no HTTP server
             return
-        trace = self._trace
-        if trace is None:  # bytes between two exchanges: this is no HTTP server
-            self.close()
-            return
-        before = trace.size
-        self._stamp = stamp
+        self._last = stamp
+        data, last = bytes(self._desk.into[0][:size]), False
         try:
-            self._parser.feed_data(bytes(self._view[:size]))
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade, _TooLargeError) as fault:
-            self._fail(NotHttpError(_sentence(fault)))
+            if self._tls is not None:
+                data, last = self._opened(self._tls, data)
+            if data:
+                response.take(data, stamp, stamped=stamped)
+        except NotHttpError as fault:
+            self._fail(fault)
             self.close()
-            return
-        if trace.size != before:
-            trace.marks.append(stamp)
-            trace.marks.append(trace.size)
-            if self._on_body is not None:
-                self._on_body()
+        except OSError as fault:
+            self._broken(fault)
+        else:
+            if response.done:
+                self._done()
+            elif self._on_body is not None:
+                self._watched(response)
+            if last:
+                self._ended()
+
+    def _opened(self, tls: Tls, data: bytes) -> tuple[bytes, bool]:
+        plain = tls.opened(data)
+        if owed := tls.owed():
+            self._sock.send(owed)
+        return plain
+
+    def _watched(self, response: Response) -> None:
+        if response.headed and self._head_only:
+            self._head_only = False
+            self._wake()
+        if self._on_body is not None:
+            self._on_body()
 
     def _ended(self) -> None:
-        # A response without length or chunks ends with the connection (RFC 9112, 6.3, rule 8).
-        if self._trace is not None and self._trace.head_ns is not None and not self._sized:
-            self._keep = False
-            self._done()
+        try:
+            if self._response is not None and self._response.ended():
+                self._done()
+        except NotHttpError as fault:
+            self._fail(fault)
         self._lost("the server closed the connection before the response was whole")
+        self.close()
+
+    def _broken(self, fault: OSError) -> None:
+        self._lost(f"the connection broke: {fault}")
+        self.close()
+
+    def _watch(self) -> None:
+        """A limit may have passed; the timer was not moved at each receive, so look, and wait for the rest."""
+        limits, at = self._limits, now()
+        quiet = self._began + limits.first_ns if self._last is None else self._last + limits.between_ns
+        due = min(quiet, self._began + limits.total_ns)
+        if at < due:
+            self._timer = self._loop.call_later((due - at) / 1e9, self._watch)
+            return
+        self._fail(StalledError(_stall(limits, self._began, self._last, at)))
+        self.close()
+
+    # --- the end ---------------------------------------------------------------------------------------------
 
     def _lost(self, why: str) -> None:
         if self._trace is not None:
             self._fail(CutOffError(why))
-        self.close()
 
     def _fail(self, fault: Exception) -> None:
-        self._trace = None
+        response, self._response = self._response, None
+        if response is not None:
+            try:
+                response.flush()  # what was held came, too
+            except NotHttpError as worse:
+                fault = worse
         self.cut = str(fault)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(fault)
-        self._waiter = None
+        self.stalled = isinstance(fault, StalledError)
+        self._keep = False
+        waiter = self._release()
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(fault)
         if self._on_body is not None:
             self._on_body()
 
     def _done(self) -> None:
-        trace, self._trace = self._trace, None
-        if trace is not None and self._kernel and stepped(trace.offset, offset()):
-            trace.source = "stepped"
+        trace, response = self._trace, self._response
+        self._response = None
+        self._keep = response is not None and response.keep
+        if trace is not None and self._kernel:
+            if stepped(trace.offset, offset()):
+                trace.source = "stepped"
+            elif trace.unstamped:
+                trace.source = "user-space"  # of some: the weaker word is the honest one
         self._wake()
+        self._release()
         if self._on_body is not None:
             self._on_body()
+
+    def _release(self) -> asyncio.Future[None] | None:
+        self._trace = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiter, self._waiter = self._waiter, None
+        return waiter
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    # --- httptools' callbacks --------------------------------------------------------------------------------
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > MOST_HEADER:
-            raise _TooLargeError("the response's head is larger than 64 KiB")
-        if self._trace is not None:
-            self._trace.headers.append((name, value))
-            self._sized |= name.lower() in (b"content-length", b"transfer-encoding")
-
-    def on_headers_complete(self) -> None:
-        """The head is whole; 1xx heads only announce another one (RFC 9110, 15.2)."""
-        trace = self._trace
-        if trace is None:
-            return
-        status = self._parser.get_status_code()
-        self._interim = 100 <= status < 200
-        if self._interim:
-            trace.headers.clear()
-            return
-        self._sized |= status in (204, 304)
-        self._keep = self._parser.should_keep_alive()
-        trace.status = status
-        trace.head_ns = self._stamp
-        if self._head_only:
-            self._wake()
-
-    def on_body(self, data: bytes) -> None:
-        """Keep a piece of the body."""
-        trace = self._trace
-        if trace is None:
-            return
-        trace.parts.append(data)
-        trace.size += len(data)
-        if trace.size > MOST_BODY:
-            raise _TooLargeError("the response's body is larger than 256 MiB")
-
-    def on_message_complete(self) -> None:
-        """The response is whole."""
-        if not self._interim:
-            self._done()
-
-
-class _TooLargeError(Exception):
-    pass
-
-
-def _sentence(fault: BaseException) -> str:
-    # httptools wraps what a callback raised.
-    cause: Any = fault.__context__ if isinstance(fault.__context__, _TooLargeError) else fault
-    return str(cause) if isinstance(cause, _TooLargeError) else f"the answer is not HTTP: {cause}"
-
-
-async def connect(host: str, port: int, *, kernel: bool, unix: str | None = None) -> Connection:
-    """A connection to the first address of `host` that answers, or to the Unix socket. Raises ConnectError."""
-    loop = asyncio.get_running_loop()
-    if unix is not None:
-        return await _connect(socket.AF_UNIX, 0, unix, kernel=False)
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as fault:
-        raise ConnectError(f"the name {host} has no address: {fault}") from fault
-    faults: list[str] = []
-    for family, _, proto, _, address in found:
-        try:
-            return await _connect(family, proto, address, kernel=kernel)
-        except OSError as fault:
-            faults.append(f"{address[0]}: {os.strerror(fault.errno) if fault.errno else fault}")
-    raise ConnectError(f"no connection to port {port}: {'; '.join(faults)}")
-
-
-async def _connect(family: int, proto: int, address: Any, *, kernel: bool) -> Connection:
-    sock = socket.socket(family, socket.SOCK_STREAM, proto)
-    try:
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, address)
-        if family != getattr(socket, "AF_UNIX", None):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if kernel:
-            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        return Connection(sock, kernel=kernel)
-    except BaseException:
-        sock.close()
-        raise
+def _stall(limits: Limits, began: int, last: int | None, at: int) -> str:
+    total = at - began >= limits.total_ns
+    if last is None:
+        return f"no byte of an answer within {(limits.total_ns if total else limits.first_ns) / 1e9:g} s"
+    if total:
+        limit = f"{limits.total_ns / 1e9:g} s"
+        return f"not done within {limit}; the last byte came {(at - last) / 1e9:.1f} s before that"
+    return f"the stream stopped: no byte for {limits.between_ns / 1e9:g} s"

@@ -3,13 +3,14 @@
 from array import array
 
 from olbench.apis.outcome import of_fault, of_words
-from olbench.apis.wire import Line, line, lines, said, unix_ns
+from olbench.apis.wire import Line, StampedLine, line, lines, said, unix_ns
 from olbench.model import (
     COALESCED,
     FINAL,
     NO_CHUNKS,
     TEXT,
     THINKING,
+    UNSTAMPED,
     Cell,
     Chunks,
     Counts,
@@ -66,7 +67,7 @@ class _Reading:
     def take(self, reply: Reply) -> tuple[Outcome, str] | None:
         """Read all lines; the failure that they tell of, or None."""
         whole = reply.fault is None
-        stamped = list(lines(reply.body, reply.marks))
+        stamped = list(lines(reply.body, reply.marks, reply.unstamped))
         for number, one in enumerate(stamped, 1):
             try:
                 decoded = line(one.text)
@@ -79,17 +80,25 @@ class _Reading:
             if decoded.error is not None:
                 words = said(decoded.error)
                 return of_words(words, "stream_error"), words
-            self._add(decoded, one.stamp_ns, coalesced=one.coalesced)
+            self._add(decoded, one)
         return None
 
-    def _add(self, decoded: Line, stamp_ns: int, *, coalesced: bool) -> None:
+    def _add(self, decoded: Line, came: StampedLine) -> None:
+        _, stamp_ns, coalesced, unstamped = came
         answer, thought = decoded.answer(), decoded.thought()
-        bits = (TEXT if answer else 0) | (THINKING if thought else 0) | (COALESCED if coalesced else 0)
         self.arrived.append(stamp_ns)
         self.created.append(unix_ns(decoded.created_at))
-        self.kind.append(bits | (FINAL if decoded.done else 0))
-        self.text.append(answer)
-        self.thinking.append(thought)
+        self.kind.append(
+            (TEXT if answer else 0)
+            | (THINKING if thought else 0)
+            | (COALESCED if coalesced else 0)
+            | (UNSTAMPED if unstamped else 0)
+            | (FINAL if decoded.done else 0)
+        )
+        if answer:
+            self.text.append(answer)
+        if thought:
+            self.thinking.append(thought)
         if decoded.done:
             self.counts = Counts(
                 total_ns=decoded.total_duration,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,11 +10,13 @@ import httpx
 import msgspec
 
 from olbench import __version__
-from olbench.apis.connection import ConnectError, CutOffError, NotHttpError
+from olbench.apis.connect import ConnectError
+from olbench.apis.connection import CutOffError, Limits, StalledError
 from olbench.apis.decode import sample as decode_sample
+from olbench.apis.http1 import NotHttpError
 from olbench.apis.ollama_cards import of_ps, of_show, of_tags
 from olbench.apis.stamps import Trace
-from olbench.apis.transport import Transport
+from olbench.apis.transport import CONNECT_NS, FOREVER_NS, Transport
 from olbench.apis.wire import error_words, excerpt
 from olbench.clock import now
 from olbench.errors import ServerError
@@ -37,17 +40,28 @@ class Ollama:
         response_format: object = None,
         streamed: bool = True,
         load_timeout_ns: int = 600_000_000_000,
+        connect_timeout_ns: int = CONNECT_NS,
+        first_byte_timeout_ns: int | None = None,
+        stall_timeout_ns: int | None = None,
         kernel_stamps: bool | None = None,
     ) -> None:
-        """Talk to the server at `url`; `token` goes into the Authorization header and nowhere else."""
-        self._url = url.rstrip("/")
+        """Talk to the server at `url`; `token` goes into the Authorization header and nowhere else.
+
+        A request may wait so long for its first byte and from one receive to the next; None: as long as in all.
+        """
+        self._url = "http://localhost" if url.startswith("unix:") else url.rstrip("/")
         self._format = response_format
         self._streamed = streamed
         self._load_timeout_s = load_timeout_ns / 1e9
         headers = {"User-Agent": f"olbench/{__version__}", "Accept-Encoding": "identity"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        self._transport = Transport(self._url, kernel=kernel_stamps)
+        self._limits = Limits(
+            first_ns=FOREVER_NS if first_byte_timeout_ns is None else first_byte_timeout_ns,
+            between_ns=FOREVER_NS if stall_timeout_ns is None else stall_timeout_ns,
+            total_ns=FOREVER_NS,
+        )
+        self._transport = Transport(url, kernel=kernel_stamps, connect_ns=connect_timeout_ns)
         self._client = httpx.AsyncClient(
             base_url=self._url, transport=self._transport, headers=headers, timeout=CONTROL_TIMEOUT_S
         )
@@ -126,20 +140,31 @@ class Ollama:
             body |= _system(messages)
         if self._format is not None:
             body["format"] = self._format
-        return Wire(request, _PATHS[cell.api], msgspec.json.encode(body), self._streamed)
+        path, raw = _PATHS[cell.api], msgspec.json.encode(body)
+        head = b"%bContent-Length: %d\r\n\r\n" % (self._heads[path], len(raw))
+        return Wire(request, path, raw, self._streamed, head)
+
+    async def connect(self, count: int) -> None:
+        """Hold `count` idle connections ready."""
+        await self._transport.connect(count)
 
     async def send(self, wire: Wire, wanted_ns: int, timeout_ns: int) -> Reply:
         """Send, collect, stamp. The timeout holds for the whole exchange."""
         trace = Trace()
         fault: str | None = None
         words = ""
+        limits = self._limits
+        if timeout_ns != limits.total_ns:
+            limits = self._limits = replace(limits, total_ns=timeout_ns)
         try:
-            async with asyncio.timeout(timeout_ns / 1e9):
-                await self._transport.exchange(
-                    self._heads[wire.path], wire.body, trace, url=self._url + wire.path
+            await self._transport.exchange(self._url + wire.path, wire.head, wire.body, trace, limits)
+            if encoding := trace.header(b"content-encoding").replace("identity", ""):
+                fault, words = (
+                    "http_error",
+                    f"the answer came as {excerpt(encoding)}, which was not asked for",
                 )
-        except TimeoutError:
-            fault, words = "stalled", _stall(trace, timeout_ns)
+        except StalledError as failure:
+            fault, words = "stalled", str(failure)
         except ConnectError as failure:
             fault, words = "refused", str(failure)
         except CutOffError as failure:
@@ -158,6 +183,7 @@ class Ollama:
             content_type=trace.header(b"content-type"),
             body=trace.body(),
             marks=trace.marks,
+            unstamped=trace.unstamped,
             stamps=trace.source,
             fault=fault,
             words=words,
@@ -238,13 +264,6 @@ def _same(name: str, asked: str) -> bool:
         return (text if ":" in text.rpartition("/")[2] else f"{text}:latest").lower()
 
     return full(name) == full(asked)
-
-
-def _stall(trace: Trace, timeout_ns: int) -> str:
-    limit = f"{timeout_ns / 1e9:g} s"
-    if not trace.marks:
-        return f"no byte of an answer within {limit}"
-    return f"not done within {limit}; the last byte came {(now() - trace.marks[-2]) / 1e9:.1f} s before that"
 
 
 def _end(trace: Trace) -> int:

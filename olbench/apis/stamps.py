@@ -15,12 +15,24 @@ TIMESPEC = struct.Struct("ll")
 ROOM = socket.CMSG_SPACE(TIMESPEC.size) if hasattr(socket, "CMSG_SPACE") else 0
 # Two readings of the clocks' offset that differ by more than this mean that the wall clock was stepped.
 STEP_NS = 100_000
+FRESH_NS = 1_000_000
 
 
 class Trace:
     """What one exchange has seen so far; whole or not, it can be read after a failure."""
 
-    __slots__ = ("head_ns", "headers", "marks", "offset", "parts", "sent_ns", "size", "source", "status")
+    __slots__ = (
+        "head_ns",
+        "headers",
+        "marks",
+        "offset",
+        "parts",
+        "sent_ns",
+        "size",
+        "source",
+        "status",
+        "unstamped",
+    )
 
     def __init__(self) -> None:
         """An exchange that has not begun."""
@@ -35,6 +47,9 @@ class Trace:
         self.parts: list[bytes] = []
         self.size = 0
         self.marks: Ints = array("q")  # pairs: stamp, bytes of body so far
+        self.unstamped: list[
+            int
+        ] = []  # marks (by number) that the kernel left without a stamp: ours stands there
         self.source = "none"
         self.offset = 0
 
@@ -57,6 +72,24 @@ def offset() -> int:
         after = time.monotonic_ns()
         best = min(best, (after - before, wall - (before + after) // 2))
     return best[1]
+
+
+class Offset:
+    """`offset`, read anew when the last reading is older than a millisecond: requests that start together share it."""
+
+    __slots__ = ("_read_ns", "_value")
+
+    def __init__(self) -> None:
+        """Nothing is read yet."""
+        self._read_ns = -FRESH_NS
+        self._value = 0
+
+    def at(self, moment_ns: int) -> int:
+        """The offset at `moment_ns`, which is now."""
+        if moment_ns - self._read_ns > FRESH_NS:
+            self._value = offset()
+            self._read_ns = moment_ns
+        return self._value
 
 
 def stepped(begun: int, ended: int) -> bool:

@@ -1,44 +1,41 @@
 """Bytes into messages: NDJSON lines with the stamps of the receives that brought them. No socket here."""
 
-from bisect import bisect_left
 from calendar import timegm
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from time import strptime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from olbench.model import Ints
 
 
-@dataclass(frozen=True, slots=True)
-class StampedLine:
+class StampedLine(NamedTuple):
     """One line without its newline; `coalesced`: its receive went on beyond it, so the stamp is an upper bound."""
 
     text: bytes
     stamp_ns: int
     coalesced: bool
+    unstamped: bool = False  # the kernel left the receive without a stamp: ours stands there
 
 
-def lines(body: bytes, marks: Ints) -> Iterator[StampedLine]:
+def lines(body: bytes, marks: Ints, unstamped: Sequence[int] = ()) -> Iterator[StampedLine]:
     """The non-empty lines of a body. `marks` holds pairs (stamp, bytes of body so far), as the transport wrote them.
 
     A line arrived with the first receive that reached its last byte, the newline included. A last line without
     newline counts as whole here: whether it is, is for its decoder to say.
     """
-    ends = marks[1::2]
-    begin = 0
-    while begin < len(body):
-        newline = body.find(b"\n", begin)
-        end = len(body) if newline < 0 else newline + 1
-        at = bisect_left(ends, end)
-        if at < len(ends):
-            text = body[begin:end].strip()
-            if text:
-                yield StampedLine(text, marks[2 * at], ends[at] > end)
-        begin = end
+    stamps, ends = marks[0::2].tolist(), marks[1::2].tolist()
+    at, last, end = 0, len(ends), 0
+    for text in body.split(b"\n"):
+        end = min(end + len(text) + 1, len(body))
+        while at < last and ends[at] < end:
+            at += 1
+        if at == last:
+            return
+        if bare := text.strip():
+            yield StampedLine(bare, stamps[at], ends[at] > end, at in unstamped)
 
 
 class Turn(msgspec.Struct):
@@ -123,6 +120,8 @@ def unix_ns(created_at: str | None) -> int:
     if not created_at:
         return 0
     try:
+        if len(created_at) == 30 and created_at[29] == "Z":  # as Go writes it nine times out of ten
+            return _seconds(created_at[:19]) * 1_000_000_000 + _nine(created_at[19:29])
         seconds = _seconds(created_at[:19])
         rest = created_at[19:]
         fraction = ""
@@ -132,6 +131,12 @@ def unix_ns(created_at: str | None) -> int:
         return (seconds - _zone(rest)) * 1_000_000_000 + int(fraction[:9].ljust(9, "0"))
     except ValueError:
         return 0
+
+
+def _nine(fraction: str) -> int:
+    if fraction[0] != "." or not fraction[1:].isdecimal():
+        raise ValueError(fraction)
+    return int(fraction[1:])
 
 
 @lru_cache(maxsize=256)

@@ -27,6 +27,13 @@ class Place:
 
 def place(url: str) -> Place:
     """Where `url` leads. A name is looked up, which may take as long as the resolver wants."""
+    if url.startswith("unix:"):
+        return Place(
+            (),
+            0,
+            here=False,
+            reason="the server listens on a Unix socket, where no port leads to its process",
+        )
     parts = urlsplit(url if "://" in url else f"http://{url}")
     port = parts.port or (DEFAULT_PORTS.get(parts.scheme, 80) if "://" in url else OLLAMA_PORT)
     addresses = _addresses(parts.hostname or "", port)

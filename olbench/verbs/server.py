@@ -41,6 +41,9 @@ async def reached(scenario: Scenario, environ: Mapping[str, str] = os.environ) -
             response_format=scenario.workload.format,
             streamed=scenario.workload.stream,
             load_timeout_ns=scenario.measure.timeout_ns,
+            connect_timeout_ns=scenario.measure.connect_timeout_ns,
+            first_byte_timeout_ns=scenario.measure.first_byte_timeout_ns,
+            stall_timeout_ns=scenario.measure.stall_timeout_ns,
         )
         try:
             yield Reached(api, url, await answering(api, url), engine)
