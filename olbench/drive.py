@@ -5,7 +5,6 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 from olbench.clock import now, until
 from olbench.model import Cell, Sample
@@ -28,14 +27,19 @@ async def closed_loop(
 ) -> list[Taken]:
     """Send all requests over `streams` loops, each sending its next when its last is answered.
 
-    A request is wanted the moment its stream is free: the first ones all at once, when the loop begins. When `stop`
+    A request is wanted the moment its stream is free: the first ones all at once, when the first stream runs. When `stop`
     is set the requests under way end as cancelled and no other is sent.
     """
     taken: list[Taken] = []
     waiting = iter(wires)
     streams = min(streams, len(wires))
+    began: int | None = None
 
-    async def stream(number: int, wanted: int) -> None:
+    async def stream(number: int) -> None:
+        nonlocal began
+        if began is None:
+            began = now()
+        wanted = began
         for wire in waiting:
             reply = await api.send(wire, wanted, timeout_ns)
             taken.append(Taken(wire, reply, number))
@@ -44,8 +48,7 @@ async def closed_loop(
             wanted = now()
 
     def begin() -> list[asyncio.Task[None]]:
-        wanted = now()
-        return [asyncio.create_task(stream(number, wanted)) for number in range(streams)]
+        return [asyncio.create_task(stream(number)) for number in range(streams)]
 
     await _until_done(api, streams, begin, stop)
     return taken
@@ -89,9 +92,8 @@ async def _until_done(
         tasks = begin()
         stopped = asyncio.create_task(stop.wait())
         try:
-            pending = set(tasks)
-            while pending and not stop.is_set():
-                _, pending = await _first_done(pending, stopped)
+            every = asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait([every, stopped], return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.cancel()
             for task in tasks:
@@ -100,14 +102,6 @@ async def _until_done(
             for fault in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(fault, Exception):
                     raise fault
-
-
-async def _first_done(
-    pending: set[asyncio.Task[None]], stopped: asyncio.Task[Literal[True]]
-) -> tuple[set[asyncio.Task[None]], set[asyncio.Task[None]]]:
-    await asyncio.wait([*pending, stopped], return_when=asyncio.FIRST_COMPLETED)
-    done = {task for task in pending if task.done()}
-    return done, pending - done
 
 
 @contextmanager

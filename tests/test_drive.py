@@ -1,4 +1,4 @@
-"""The closed loop in virtual time: who sends when, what a stop leaves, and that the collector comes back."""
+"""The closed and the open loop in virtual time: who sends when, what a stop leaves, and that the collector comes back."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ from records import cell
 from virtual import START_NS
 
 from olbench.clock import now
-from olbench.drive import Taken, closed_loop, decoded
+from olbench.drive import Taken, closed_loop, decoded, open_loop
 from olbench.model import Message, Prompt, Request, Sample
 from olbench.ports import Reply, Wire
 
@@ -179,6 +179,61 @@ def test_a_cancel_from_outside_ends_the_requests_and_is_passed_on() -> None:
 def test_a_bug_is_not_lost() -> None:
     with pytest.raises(ValueError, match="a bug"):
         told(Habits(load_ns=0, faults={1: "bug"}), 4, streams=2)
+
+
+# --- the open loop ------------------------------------------------------------------------------------------------
+
+
+def paced(
+    dues: list[float], *, slots: int = 4, stop_at: float | None = None, faults: dict[int, Fault] | None = None
+) -> tuple[Sample, ...]:
+    """Requests that are due at these seconds of the story."""
+
+    async def story() -> tuple[Sample, ...]:
+        api, stop = Pretend(Habits(load_ns=0, slots=slots, faults=faults or {})), asyncio.Event()
+        if stop_at is not None:
+            asyncio.get_running_loop().call_later(stop_at, stop.set)
+        asked = cell()
+        wires = [api.encode(asked, one) for one in requests(len(dues))]
+        moments = [START_NS + round(due * SECOND) for due in dues]
+        return decoded(api, asked, await open_loop(api, wires, moments, timeout_ns=30 * SECOND, stop=stop))
+
+    return virtual.run(story())
+
+
+def test_an_open_loop_sends_when_it_is_due_however_many_are_unanswered() -> None:
+    dues = [0.0, 0.01, 0.02, 0.02, 0.5]
+    seen = paced(dues, slots=1)
+    assert seconds(*(one.wanted_ns for one in seen)) == dues
+    assert seconds(*(one.sent_ns or 0 for one in seen)) == dues
+    # One slot, 148 ms each: the fourth waits for three others, and its wait is part of it.
+    assert seconds(*(one.end_ns for one in seen)) == [0.148, 0.296, 0.444, 0.592, 0.74]
+
+
+def test_a_due_moment_that_has_passed_is_still_what_was_wanted() -> None:
+    (late,) = paced([-0.25])
+    assert seconds(late.wanted_ns, late.sent_ns or 0) == [-0.25, 0.0]
+
+
+def test_a_stop_ends_an_open_loop_and_keeps_what_came() -> None:
+    seen = paced([0.0, 0.1, 5.0], stop_at=0.2)
+    assert [one.outcome for one in seen] == ["ok", "cancelled"]
+    assert len(seen[1].chunks) > 0
+
+
+def test_a_bug_in_an_open_loop_is_not_lost() -> None:
+    with pytest.raises(ValueError, match="a bug"):
+        paced([0.0, 0.1], faults={0: "bug"})
+
+
+def test_as_many_moments_as_requests_are_needed() -> None:
+    async def story() -> None:
+        api = Pretend(AT_ONCE)
+        wires = [api.encode(cell(), one) for one in requests(2)]
+        await open_loop(api, wires, [START_NS], timeout_ns=SECOND, stop=asyncio.Event())
+
+    with pytest.raises(ValueError, match="zip"):
+        virtual.run(story())
 
 
 class Curious(Pretend):
