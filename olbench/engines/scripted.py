@@ -1,88 +1,87 @@
 """A pretend Ollama with a set rhythm and set faults: what tests and the self-test measure against.
 
-It speaks NDJSON on a socket of its own and sleeps instead of computing, so what a client should see is known.
-Prompt tokens are the words of the prompt plus TEMPLATE_TOKENS. Faults are given per measuring request, in the
-order of arrival.
+It speaks Ollama's API and OpenAI's on sockets of its own and waits instead of computing, so what a client should see
+is known: the truth of each request is kept, and told at /truth. Faults are given per measuring request, in the order
+of arrival. Its tokens leave when they are due as exactly as the event loop wakes: within microseconds in a process
+of its own (`python -m olbench.engines.scripted`), to the next millisecond in somebody else's loop.
 """
 
 import argparse
 import asyncio
+import gc
 import json
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from contextlib import suppress
+from dataclasses import asdict, replace
 from typing import Any, Self
 
+from olbench.apis.stamps import SO_TIMESTAMPNS, kernel_stamps
 from olbench.clock import now, sleep_until
 from olbench.engines import lifeline
+from olbench.engines import scripted_http as http
+from olbench.engines import scripted_lists as lists
+from olbench.engines.scripted_asked import OLLAMA, OPENAI, Wanted, wanted
+from olbench.engines.scripted_client import Client
 from olbench.engines.scripted_faults import FAULTS
-from olbench.engines.scripted_http import Asked, Client, read_request, stamp
+from olbench.engines.scripted_rhythm import Rhythm, Speech, exact_loop
+from olbench.engines.scripted_script import TEMPLATE_TOKENS, VERSION, Script, Truth
+from olbench.engines.scripted_talk import Counts, Events, Ndjson, Talk
+from olbench.errors import EngineError
 
-TEMPLATE_TOKENS = 5
-VERSION = "0.34.0-scripted"
+__all__ = ["TEMPLATE_TOKENS", "VERSION", "Script", "Scripted", "Truth", "main"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """What the server does. Times in nanoseconds."""
-
-    models: tuple[str, ...] = ("scripted:1b",)
-    context_length: int = 8192  # num_ctx is clamped to it
-    size: int = 1_000_000_000
-    vram_share: float = 1.0
-    capabilities: tuple[str, ...] = ("completion",)
-    prefill_ns_per_token: int = 100_000
-    itl_ns: int = 2_000_000
-    load_ns: int = 20_000_000
-    slots: int = 2
-    tells_cached: bool = True  # whether final lines carry prompt_eval_cached_count
-    parameters: str = ""  # the text that /api/show gives
-    token: str | None = None  # requests without it are refused; None: it asks for none
-    faults: Mapping[int, str] = field(default_factory=dict)  # measuring request (from 0) -> name in FAULTS
-
-
-@dataclass(slots=True)
-class Truth:
-    """When the server did what, for one measuring request; stamps of the same monotonic clock as the client's."""
-
-    read_ns: int
-    sends_ns: list[int] = field(default_factory=list)
+_BACKLOG = 4096  # connections that wait to be accepted: all of a burst
 
 
 class Scripted:
     """A running scripted server. `async with Scripted(script) as server: server.url`."""
 
-    def __init__(self, script: Script, *, port: int = 0) -> None:
-        """Nothing listens before `start`."""
+    def __init__(self, script: Script, *, port: int = 0, kernel: bool | None = None) -> None:
+        """Nothing listens before `start`. `kernel` False stamps requests by `now()` alone; None takes what there is."""
         self.script = script
         self.resident: dict[str, int] = {}  # model -> context
         self.truth: list[Truth] = []
         self.bodies: list[dict[str, Any]] = []  # measuring requests as they came
         self.url = ""
         self._port = port
+        self._kernel = kernel
+        self._listener: socket.socket | None = None
         self._served = 0
         self._slots = asyncio.Semaphore(script.slots)
         self._loading = asyncio.Lock()
+        self._rhythm = Rhythm()
         self._seen: set[str] = set()
-        self._open: set[asyncio.Task[Any]] = set()
+        self._open: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
-        """Listen on loopback; the URL."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, limit=1 << 24)
-        self._port = self._server.sockets[0].getsockname()[1]
+        """Listen on loopback; the URL. Raises EngineError."""
+        if self._kernel is not False:
+            self._kernel = kernel_stamps()
+        listener = socket.create_server(("127.0.0.1", self._port), backlog=_BACKLOG)
+        listener.setblocking(False)
+        try:
+            asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+        except NotImplementedError:
+            listener.close()
+            raise EngineError("the scripted engine needs an event loop that can watch sockets") from None
+        self._listener = listener
+        self._port = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}"
         return self.url
 
     async def stop(self) -> None:
-        """Close the port and every connection, as a killed server does."""
-        self._server.close()
+        """Close the port and every connection, as a killed server does. May be called twice."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            asyncio.get_running_loop().remove_reader(listener)
+            listener.close()
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
         self.resident.clear()
-        await self._server.wait_closed()
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -93,166 +92,165 @@ class Scripted:
         """Stop."""
         await self.stop()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            self._open.add(task)
-            task.add_done_callback(self._open.discard)
-        client = Client(reader, writer)
-        try:
-            while (asked := await read_request(reader)) is not None:
-                await self._answer(asked, client)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client is gone, a fault closed the connection, or the server stops
-        finally:
-            writer.transport.abort()
+    # --- connections -----------------------------------------------------------------------------------------
 
-    async def _answer(self, asked: Asked, client: Client) -> None:
-        if self.script.token is not None and asked.authorization != f"Bearer {self.script.token}":
-            await client.json({"error": "unauthorized"}, status=401)
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            sock, _ = listener.accept()
+        except OSError:
+            return  # it has gone again already
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._kernel:
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.serve(sock)
+
+    def serve(self, sock: socket.socket) -> None:
+        """Serve one connection, however it was made."""
+        client = Client(sock, kernel=bool(self._kernel))
+        task = asyncio.get_running_loop().create_task(self._serve(client))
+        client.when_lost = task.cancel
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        task.add_done_callback(lambda _: client.close())
+
+    async def _serve(self, client: Client) -> None:
+        # The client is gone, a fault closed the connection, or the server stops: each ends this connection alone.
+        with suppress(ConnectionError, asyncio.CancelledError):
+            try:
+                while (asked := await client.request()) is not None:
+                    await self._answer(asked, client)
+                    if not asked.keep:
+                        break
+            except http.RefusedError as why:
+                await client.refuse(why)
+
+    async def _answer(self, asked: http.Asked, client: Client) -> None:
+        script = self.script
+        if script.token is not None and asked.authorization != f"Bearer {script.token}":
+            await client.send(http.answer({"error": "unauthorized"}, status=401))
             return
         match asked.path:
             case "/api/version":
-                await client.json({"version": VERSION})
+                told: dict[str, Any] = {"version": VERSION}
             case "/api/tags":
-                await client.json({"models": [self._tag(name) for name in self.script.models]})
+                told = {"models": [lists.tag(script, name) for name in script.models]}
             case "/api/ps":
-                await client.json({"models": [self._row(name) for name in self.resident]})
+                told = {"models": [lists.row(script, *one) for one in self.resident.items()]}
+            case "/v1/models":
+                told = lists.openai(script)
+            case "/served":  # not Ollama's: how many measuring requests have come, for whoever waits for one
+                told = {"served": self._served}
+            case "/truth":  # nor this
+                told = self._told(asked.method)
             case "/api/show":
                 await self._show(asked.body, client)
-            case "/served":  # not Ollama's: how many measuring requests have come, for whoever waits for one
-                await client.json({"served": self._served})
+                return
             case "/api/pull":
                 await _pull(client)
-            case "/api/generate" | "/api/chat":
+                return
+            case path if path in OLLAMA or path in OPENAI:
                 await self._measure(asked, client)
+                return
             case _:
-                await client.json({"error": "no such path"}, status=404)
+                await client.send(http.answer({"error": "no such path"}, status=404))
+                return
+        await client.send(http.answer(told))
 
-    # --- listings --------------------------------------------------------------------------------------------
-
-    def _tag(self, name: str) -> dict[str, Any]:
-        return {
-            "name": name,
-            "model": name,
-            "size": self.script.size,
-            "digest": sha256(name.encode()).hexdigest(),
-            "details": {"format": "gguf", "family": "scripted", "quantization_level": "Q8_0"},
-            "capabilities": list(self.script.capabilities),
-        }
-
-    def _row(self, name: str) -> dict[str, Any]:
-        vram = round(self.script.size * self.script.vram_share)
-        return self._tag(name) | {"size_vram": vram, "context_length": self.resident[name]}
+    def _told(self, method: str) -> dict[str, Any]:
+        told = {"requests": [asdict(one) for one in self.truth]}
+        if method == "DELETE":
+            self.truth.clear()
+            self.bodies.clear()
+        return told
 
     async def _show(self, body: Mapping[str, Any], client: Client) -> None:
-        if body.get("model") not in self.script.models:
-            await client.json({"error": f"model '{body.get('model')}' not found"}, status=404)
-            return
-        shown = {
-            "details": self._tag(str(body["model"]))["details"],
-            "model_info": {
-                "general.architecture": "scripted",
-                "general.parameter_count": 1_000_000_000,
-                "scripted.context_length": self.script.context_length,
-            },
-            "capabilities": list(self.script.capabilities),
-            "parameters": self.script.parameters,
-            "template": "{{ .Prompt }}",
-        }
-        await client.json(shown)
+        model = body.get("model")
+        if model in self.script.models:
+            await client.send(http.answer(lists.card(self.script, str(model))))
+        else:
+            await client.send(http.answer({"error": f"model '{model}' not found"}, status=404))
 
     # --- generating ------------------------------------------------------------------------------------------
 
-    async def _measure(self, asked: Asked, client: Client) -> None:
-        entry = now()
-        body = asked.body
-        model = str(body.get("model"))
-        if model not in self.script.models:
-            await client.json({"error": f"model '{model}' not found"}, status=404)
+    async def _measure(self, asked: http.Asked, client: Client) -> None:
+        want = wanted(asked.path, asked.body)
+        talk: Talk = Ndjson(want.model, chat=want.chat)
+        if asked.path in OPENAI:
+            talk = Events(want.model, self._served, chat=want.chat, usage=want.usage)
+        if want.model not in self.script.models:
+            await client.send(http.answer(talk.error(f"model '{want.model}' not found"), status=404))
             return
-        prompt = "\n".join(str(one.get("content", "")) for one in body.get("messages", ())) or body.get(
-            "prompt", ""
-        )
-        if not prompt:
-            await self._load_or_unload(body, model, client)
+        if not want.prompt and asked.path in OLLAMA:
+            await self._load_or_unload(want, client)
             return
         fault = self.script.faults.get(self._served)
         self._served += 1
-        self.bodies.append(body)
-        truth = Truth(entry)
+        self.bodies.append(asked.body)
+        truth = Truth(want.prompt_tokens, asked.read_ns, asked.stamps)
         self.truth.append(truth)
         if fault is not None:
-            await FAULTS[fault](client)
+            await FAULTS[fault](client, talk)
             return
-        await self._load(model, body)
-        await self._generate(body, str(prompt), client, truth, loaded=now())
+        await self._load(want)
+        await self._generate(want, client, talk, truth, loaded=now())
 
-    async def _load_or_unload(self, body: Mapping[str, Any], model: str, client: Client) -> None:
-        if body.get("keep_alive") == 0:
-            self.resident.pop(model, None)
-            reason = "unload"
+    async def _load_or_unload(self, want: Wanted, client: Client) -> None:
+        if want.leave:
+            self.resident.pop(want.model, None)
         else:
-            await self._load(model, body)
-            reason = "load"
-        await client.json({"model": model, "response": "", "done": True, "done_reason": reason})
+            await self._load(want)
+        reason = "unload" if want.leave else "load"
+        said = {"model": want.model, "response": "", "done": True, "done_reason": reason}
+        await client.send(http.answer(said))
 
-    async def _load(self, model: str, body: Mapping[str, Any]) -> None:
-        context = min(int(body.get("options", {}).get("num_ctx", 4096)), self.script.context_length)
+    async def _load(self, want: Wanted) -> None:
+        context = min(want.context, self.script.context_length)
         async with self._loading:
-            if self.resident.get(model) != context:
+            if self.resident.get(want.model) != context:
                 self._seen.clear()
                 await sleep_until(now() + self.script.load_ns)
-                self.resident[model] = context
+                self.resident[want.model] = context
 
-    async def _generate(
-        self, body: Mapping[str, Any], prompt: str, client: Client, truth: Truth, *, loaded: int
-    ) -> None:
-        count = len(prompt.split()) + TEMPLATE_TOKENS
-        cached = count - 1 if prompt in self._seen else 0
-        tokens = int(body.get("options", {}).get("num_predict", 16))
-        chat = "messages" in body
+    async def _generate(self, want: Wanted, client: Client, talk: Talk, truth: Truth, *, loaded: int) -> None:
+        script = self.script
+        tokens = want.tokens if script.tokens is None else min(want.tokens, script.tokens)
+        cached = want.prompt_tokens - 1 if want.prompt in self._seen else 0
         async with self._slots:
             start = now()
-            first = start + (count - cached) * self.script.prefill_ns_per_token
-            if body.get("stream", True):
-                await client.begin()
-            for number in range(tokens):
-                await sleep_until(first + number * self.script.itl_ns)
-                truth.sends_ns.append(now())
-                if body.get("stream", True):
-                    await client.line(_piece(body, "tok ", chat=chat, done=False))
+            uncached_ns = (want.prompt_tokens - cached) * script.prefill_ns_per_token
+            first = start + (uncached_ns if script.ttft_ns is None else script.ttft_ns)
+            if want.stream:
+                speech = Speech(
+                    client, talk.token, tokens, first=first, gap=script.itl_ns, sends=truth.sends_ns
+                )
+                await speech.in_rhythm(self._rhythm)
+            else:
+                await sleep_until(first + max(0, tokens - 1) * script.itl_ns)
             ended = now()
-        self._seen.add(prompt)
-        final = _piece(body, "" if body.get("stream", True) else "tok " * tokens, chat=chat, done=True) | {
-            "done_reason": "length",
-            "total_duration": ended - truth.read_ns,
-            "load_duration": loaded - truth.read_ns,
-            "prompt_eval_count": count,
-            "prompt_eval_duration": first - start,
-            "eval_count": tokens,
-            "eval_duration": ended - first,
-        }
-        if self.script.tells_cached:
-            final["prompt_eval_cached_count"] = cached
-        if body.get("stream", True):
-            await client.line(final)
-            await client.end()
+            if script.final_ns:
+                await sleep_until(ended + script.final_ns)
+        self._seen.add(want.prompt)
+        counts = Counts(
+            prompt=want.prompt_tokens,
+            cached=cached if script.tells_cached else None,
+            tokens=tokens,
+            reason="length" if tokens == want.tokens else "stop",
+            total_ns=ended - truth.read_ns,
+            load_ns=loaded - truth.read_ns,
+            prompt_ns=first - start,
+            eval_ns=ended - first,
+        )
+        if want.stream:
+            await client.send(talk.last(counts))
         else:
-            await client.json(final)
-
-
-def _piece(body: Mapping[str, Any], text: str, *, chat: bool, done: bool) -> dict[str, Any]:
-    said: dict[str, Any] = {"message": {"role": "assistant", "content": text}} if chat else {"response": text}
-    return {"model": body.get("model"), "created_at": stamp(), "done": done} | said
+            truth.sends_ns.append(await client.send(http.answer(talk.whole(counts))))
 
 
 async def _pull(client: Client) -> None:
     # As Ollama says it of a name that its registry has not: inside a 200.
-    await client.begin()
-    await client.line({"status": "pulling manifest"})
-    await client.line({"error": "pull model manifest: file does not exist"})
-    await client.end()
+    lines = ({"status": "pulling manifest"}, {"error": "pull model manifest: file does not exist"})
+    said = b"".join(http.chunk(json.dumps(one).encode() + b"\n") for one in lines)
+    await client.send(Ndjson.head + said + http.END)
 
 
 # --- a server in a process of its own -----------------------------------------------------------------------------
@@ -270,22 +268,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, TypeError, AttributeError) as fault:
         parser.error(f"the script cannot be used: {fault}")
     lifeline.watch(lambda: os._exit(0))
-    asyncio.run(_forever(script))
+    _allow_many_connections()
+    with asyncio.Runner(loop_factory=exact_loop) as runner:
+        runner.run(_forever(script))
     return 0
+
+
+def _allow_many_connections() -> None:
+    with suppress(ImportError, OSError, ValueError):
+        import resource  # noqa: PLC0415 - Windows has none, and no such limit
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _script(fields: Mapping[str, Any]) -> Script:
     faults = {int(number): str(name) for number, name in fields.get("faults", {}).items()}
     if unknown := set(faults.values()) - set(FAULTS):
         raise ValueError(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
-    lists = {key: tuple(fields[key]) for key in ("models", "capabilities") if key in fields}
-    return replace(Script(), **{**fields, **lists, "faults": faults})
+    texts = {key: tuple(fields[key]) for key in ("models", "capabilities") if key in fields}
+    return replace(Script(), **{**fields, **texts, "faults": faults})
 
 
 async def _forever(script: Script) -> None:
     async with Scripted(script) as server:
         sys.stdout.write(json.dumps({"url": server.url, "pid": os.getpid()}) + "\n")
         sys.stdout.flush()
+        gc.freeze()  # what is there now stays: a collection in mid-stream need not go through it
         await asyncio.Event().wait()
 
 

@@ -1,0 +1,45 @@
+"""What a scripted server says of its models."""
+
+from hashlib import sha256
+from typing import Any
+
+from olbench.engines.scripted_script import Script
+
+
+def tag(script: Script, name: str) -> dict[str, Any]:
+    """An installed model, as a row of /api/tags."""
+    return {
+        "name": name,
+        "model": name,
+        "size": script.size,
+        "digest": sha256(name.encode()).hexdigest(),
+        "details": {"format": "gguf", "family": "scripted", "quantization_level": "Q8_0"},
+        "capabilities": list(script.capabilities),
+    }
+
+
+def row(script: Script, name: str, context: int) -> dict[str, Any]:
+    """A model in memory, as a row of /api/ps."""
+    vram = round(script.size * script.vram_share)
+    return tag(script, name) | {"size_vram": vram, "context_length": context}
+
+
+def card(script: Script, name: str) -> dict[str, Any]:
+    """One model in full, as /api/show tells it."""
+    return {
+        "details": tag(script, name)["details"],
+        "model_info": {
+            "general.architecture": "scripted",
+            "general.parameter_count": 1_000_000_000,
+            "scripted.context_length": script.context_length,
+        },
+        "capabilities": list(script.capabilities),
+        "parameters": script.parameters,
+        "template": "{{ .Prompt }}",
+    }
+
+
+def openai(script: Script) -> dict[str, Any]:
+    """All models, as /v1/models lists them."""
+    rows = [{"id": name, "object": "model", "created": 0, "owned_by": "library"} for name in script.models]
+    return {"object": "list", "data": rows}

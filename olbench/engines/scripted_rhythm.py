@@ -1,0 +1,134 @@
+"""When tokens are due: one scheduler for all streams, and an event loop that wakes in time for it."""
+
+import asyncio
+import select
+import selectors
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from heapq import heappop, heappush
+from itertools import count
+from pathlib import Path
+
+from olbench.clock import now, sleep_until
+from olbench.engines.scripted_client import Client
+
+Tick = Callable[[], int | None]  # does what is due; the moment of the next time, None: there is none
+_TICKS_A_TURN = 64  # so many in one turn of the loop: requests arrive while tokens go
+
+
+class Rhythm:
+    """Calls ticks at their absolute moments, the earliest first."""
+
+    def __init__(self) -> None:
+        """Nothing is due."""
+        self._dues: list[tuple[int, int, Tick]] = []
+        self._order = count()  # of two that are due at once, the one that waited longer goes first
+        self._handle: asyncio.Handle | None = None
+
+    def at(self, due: int, tick: Tick) -> None:
+        """Call `tick` when `now()` says `due`, and then at each moment that it names itself. Not from a tick."""
+        heappush(self._dues, (due, next(self._order), tick))
+        if self._dues[0][0] == due:
+            self._set()
+
+    def _set(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = None
+        if not self._dues:
+            return
+        loop = asyncio.get_running_loop()
+        wait = self._dues[0][0] - now()
+        if wait > 0:
+            self._handle = loop.call_at(loop.time() + wait / 1e9, self._run)
+        else:
+            self._handle = loop.call_soon(self._run)
+
+    def _run(self) -> None:
+        dues = self._dues
+        for _ in range(_TICKS_A_TURN):
+            if not dues or dues[0][0] > now():
+                break
+            tick = heappop(dues)[2]
+            following = tick()
+            if following is not None:
+                heappush(dues, (following, next(self._order), tick))
+        self._set()
+
+
+class Speech:
+    """The tokens of one answer, one send each, with the moment of each send."""
+
+    def __init__(
+        self,
+        client: Client,
+        token: Callable[[int], bytes],
+        tokens: int,
+        *,
+        first: int,
+        gap: int,
+        sends: list[int],
+    ) -> None:
+        """`token` gives the bytes of each number; the first is due at `first`; the moments go into `sends`."""
+        self._client = client
+        self._token = token
+        self._left = tokens
+        self._first = first
+        self._gap = gap
+        self._sends = sends
+        self._said = asyncio.get_running_loop().create_future()
+
+    async def in_rhythm(self, rhythm: Rhythm) -> None:
+        """Until the last token was sent."""
+        self._rhythm = rhythm
+        if not self._left:
+            await sleep_until(self._first)
+            return
+        rhythm.at(self._first, self._tick)
+        try:
+            await self._said
+        finally:
+            self._left = 0
+
+    def _tick(self) -> int | None:
+        if not self._left:
+            return None  # whoever waited for it has gone
+        number = len(self._sends)
+        stamp = self._client.hand(self._token(number))
+        if stamp is None:
+            self._client.when_room(self._go_on)
+            return None
+        self._sends.append(stamp)
+        self._left -= 1
+        if not self._left:
+            self._said.set_result(None)
+            return None
+        # Absolute, so that lateness does not add up; without a gap the streams take turns.
+        return self._first + (number + 1) * self._gap if self._gap else stamp
+
+    def _go_on(self) -> None:
+        self._rhythm.at(now(), self._tick)
+
+
+def exact_loop() -> asyncio.AbstractEventLoop:
+    """An event loop for a process of its own, in which a timer fires when it is due and not at the next millisecond."""
+    if sys.platform != "linux":
+        return asyncio.SelectorEventLoop()  # kqueue and select take microseconds
+    with suppress(OSError):
+        Path("/proc/self/timerslack_ns").write_text(
+            "1", encoding="ascii"
+        )  # Linux may else wake us 50 us late
+    return asyncio.SelectorEventLoop(_Exact())
+
+
+if sys.platform == "linux":
+
+    class _Exact(selectors.EpollSelector):
+        """epoll counts in milliseconds, select in microseconds; and an epoll descriptor can be selected."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            if timeout is None or timeout <= 0:
+                return super().select(timeout)
+            select.select([self.fileno()], [], [], timeout)
+            return super().select(0)

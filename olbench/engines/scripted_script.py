@@ -1,0 +1,39 @@
+"""What a scripted server is told to do, and the truth of what it did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+TEMPLATE_TOKENS = 5  # a prompt has as many tokens as words, and these
+VERSION = "0.34.0-scripted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What the server does. Times in nanoseconds."""
+
+    models: tuple[str, ...] = ("scripted:1b",)
+    context_length: int = 8192  # num_ctx is clamped to it
+    size: int = 1_000_000_000
+    vram_share: float = 1.0
+    capabilities: tuple[str, ...] = ("completion",)
+    prefill_ns_per_token: int = 100_000
+    ttft_ns: int | None = None  # from a slot to the first token; None: what the uncached prompt tokens take
+    itl_ns: int = 2_000_000  # from token to token; 0: as fast as the socket takes them
+    final_ns: int = 0  # from the last token to the line that ends the answer
+    tokens: int | None = None  # the most that an answer has; None: as many as were asked for
+    load_ns: int = 20_000_000
+    slots: int = 2
+    tells_cached: bool = True  # whether final lines carry prompt_eval_cached_count
+    parameters: str = ""  # the text that /api/show gives
+    token: str | None = None  # requests without it are refused; None: it asks for none
+    faults: Mapping[int, str] = field(default_factory=dict)  # measuring request (from 0) -> name in FAULTS
+
+
+@dataclass(slots=True)
+class Truth:
+    """When the server did what, for one measuring request; stamps of the same monotonic clock as the client's."""
+
+    prompt_tokens: int
+    read_ns: int  # the request's last byte arrived
+    stamps: str  # who says so: "kernel", or "user-space" for the moment right after the read
+    sends_ns: list[int] = field(default_factory=list)  # just before each token, or a whole answer, was sent
