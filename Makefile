@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test check lint format live clean
+.PHONY: demo test check lint format live bench fuzz clean
 
 demo: $(INSTALLED)  ## real inference, measured and told: installs into .venv, fetches a 93 MB model, writes a report
 	$(BIN)/olbench run scenarios/quickstart.toml --pull --report reports/demo.html
@@ -25,6 +25,13 @@ format: $(INSTALLED)
 live: $(INSTALLED)  ## against a real Ollama: make live URL=http://127.0.0.1:11434 [MODEL=...] [THINKING=...] [OLLAMA=its binary]
 	OLBENCH_LIVE_URL=$(URL) OLBENCH_LIVE_MODEL=$(MODEL) OLBENCH_LIVE_THINKING=$(THINKING) \
 	OLBENCH_LIVE_OLLAMA=$(OLLAMA) $(BIN)/pytest -q -s -m live tests/live
+
+bench: $(INSTALLED)  ## how exact olbench is as a client, beside others: make bench [ARGS="--quick"]; 16 minutes on a machine that is left alone
+	$(BIN)/python tests/perf/bench.py $(ARGS)
+
+fuzz: $(INSTALLED)  ## any bytes into what reads a server's answers, for ten minutes: make fuzz [SECONDS=600]
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(SECONDS)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from olbench import labels, phases, stats, validity
+from olbench import accuracy, labels, phases, stats, validity
 from olbench.answer import answer
+from olbench.column import Column
 from olbench.findings import CellFinding, Failure, Findings, Summary
-from olbench.gist import Column, Gist, Told, chosen, gist, rows_by_prompt
+from olbench.gist import Gist, Told, all_stamps, chosen, gist, rows_by_prompt
 from olbench.metrics import METRICS, Each, Many, Metric, Whole
-from olbench.model import Cell, Facts, Outcome, Placement, Plan, Record
+from olbench.model import Cell, Facts, Outcome, Placement, Plan, Record, SelfTest
 from olbench.prose import tallied
 
 RELATED = "gaps of one answer are not independent of each other: no interval"
@@ -25,7 +27,10 @@ def analyse(record: Record) -> Findings:
         Told(cell, _planned(record.plan, cell), tuple(told.get(cell.id, ())), threads)
         for cell in record.plan.cells
     ]
-    found = tuple(_finding(one, name) for one, name in zip(cells, names, strict=True))
+    found = tuple(
+        _with_errors(_finding(one, name), record.selftest) for one, name in zip(cells, names, strict=True)
+    )
+    stamps = all_stamps(visit for one in cells for visit in one.gists)
     failed = tuple(failure for one in cells for failure in _failures(one))
     axes = labels.axes(record.plan.cells)
     return Findings(
@@ -34,7 +39,11 @@ def analyse(record: Record) -> Findings:
         axes=axes,
         answer=answer(found, axes, failed),
         failures=failed,
-        doubts=validity.of_run(record, sum(len(one.gists) for one in cells)),
+        stamps=stamps,
+        doubts=(
+            *validity.of_run(record, sum(len(one.gists) for one in cells)),
+            *accuracy.doubts(record.selftest, stamps),
+        ),
     )
 
 
@@ -64,6 +73,25 @@ def _finding(told: Told, name: str) -> CellFinding:
         placements=_placements(told.gists),
         doubts=validity.of_cell(told),
     )
+
+
+def _with_errors(found: CellFinding, test: SelfTest | None) -> CellFinding:
+    """The finding with our clock's own error beside each figure that it made."""
+    held = None if test is None else accuracy.of(test, found.cell.concurrency)
+    if held is None:
+        return found
+    errors = accuracy.errors(held)
+    doubt = (f"{held.doubt}: the clock's error may be larger here",) if held.doubt else ()
+    return replace(
+        found,
+        summaries=_marked(found.summaries, errors),
+        by_prompt={name: _marked(own, errors) for name, own in found.by_prompt.items()},
+        doubts=(*found.doubts, *doubt),
+    )
+
+
+def _marked(summaries: Mapping[str, Summary], errors: Mapping[str, float]) -> Mapping[str, Summary]:
+    return {key: replace(one, error=errors.get(key)) for key, one in summaries.items()}
 
 
 def _is_cold(metric: Metric) -> bool:

@@ -104,6 +104,7 @@ def commands() -> None:
 @click.option(
     "--hz", type=click.FloatRange(0.2, 100), default=10.0, show_default=True, help="Readings a second."
 )
+@click.option("--no-selftest", is_flag=True, help="Leave out the short self-test that goes before.")
 def run_command(**given: Any) -> int:
     """Measure a SCENARIO and write its report."""
     from olbench.verbs import run as verb
@@ -117,6 +118,23 @@ def run_command(**given: Any) -> int:
 def plan_command(**given: Any) -> int:
     """Print what a SCENARIO would do, without doing it."""
     from olbench.verbs import plan as verb
+
+    return verb.main(**given)
+
+
+@commands.command("selftest")
+@click.argument("scenario", type=click.Path(path_type=Path), required=False)
+@click.option("--streams", metavar="N,N,...", help="Levels of concurrency.  [default: 1,4,16,64]")
+@click.option("--short", is_flag=True, help="Four seconds instead of half a minute.")
+@click.option("--user-space", is_flag=True, help="Leave the kernel's stamps aside.")
+@click.option("--json", "as_json", is_flag=True, help="Figures and verdict as JSON.")
+@_DB
+def selftest_command(**given: Any) -> int:
+    """Measure how exact this client is on this machine.
+
+    It tests against a scripted server that knows what it sent when. With a SCENARIO its concurrencies are tested too.
+    """
+    from olbench.verbs import selftest as verb
 
     return verb.main(**given)
 

@@ -5,6 +5,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from olbench.clock import now, until
 from olbench.model import Cell, Sample
@@ -92,8 +93,9 @@ async def _until_done(
         tasks = begin()
         stopped = asyncio.create_task(stop.wait())
         try:
-            every = asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.wait([every, stopped], return_when=asyncio.FIRST_COMPLETED)
+            every: asyncio.Future[Any] = asyncio.gather(*tasks, return_exceptions=True)
+            ends: list[asyncio.Future[Any]] = [every, stopped]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopped.cancel()
             for task in tasks:

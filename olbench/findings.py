@@ -43,6 +43,11 @@ class Summary:
     most: float | None
     per_visit: tuple[float, ...]  # each visit's median, in the order of repeats
     missing: tuple[tuple[str, int], ...]  # reason -> how many samples had no value for it
+    error: float | None = None  # p99 of our clock's own error for it; None: unknown, or not of our clock
+
+    def below(self, estimate: Estimate) -> bool:
+        """Whether a figure of this metric is smaller than the error of the clock that took it."""
+        return self.error is not None and estimate.value is not None and abs(estimate.value) < self.error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +89,16 @@ class CellFinding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stamps:
+    """What the stamps of responses come from."""
+
+    sources: Mapping[str, int]  # "kernel", "user-space", "stepped", "none" -> samples of all phases
+    lines: int  # of their responses
+    coalesced: int  # lines that came in one receive with a later line: their stamps are upper bounds
+    unstamped: int  # lines whose receive the kernel left out: their stamps are from user space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """A whole run, told."""
 
@@ -92,4 +107,5 @@ class Findings:
     axes: tuple[str, ...]  # names of the cell fields and options that vary in this run
     answer: tuple[str, ...]  # two sentences at most: the answer to the scenario's question
     failures: tuple[Failure, ...]
+    stamps: Stamps
     doubts: tuple[str, ...]  # sentences that concern the whole run

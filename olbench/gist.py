@@ -9,42 +9,24 @@ from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
-from olbench.findings import Value
+from olbench.column import Column, Numbers, Rows, joined, single
+from olbench.findings import Stamps
 from olbench.metrics import METRICS, Each, Many, Whole
-from olbench.model import GOOD, Cell, Observation, Outcome, Phase, Placement, Sample, Visit
-
-Numbers = NDArray[np.float64]
-Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One metric over the samples (or the one visit) of an observation."""
-
-    numbers: Numbers  # without gaps: only what has a value
-    lengths: Rows  # how many numbers each sample gave; 0: none
-    reasons: tuple[str, ...]  # why a sample gave none; "" where it gave some
-
-    def missing(self) -> Counter[str]:
-        """Reason -> how many samples gave none for it."""
-        return Counter(reason for reason in self.reasons if reason)
-
-    def aligned(self) -> Numbers:
-        """One number a sample, NaN where there is none; only for metrics that give one."""
-        whole = np.full(len(self.lengths), np.nan)
-        whole[self.lengths > 0] = self.numbers
-        return whole
-
-    def at(self, rows: Rows) -> "Column":
-        """The column of these samples alone."""
-        reasons = tuple([self.reasons[row] for row in rows])
-        if len(self.numbers) == len(self.lengths) and not any(self.reasons):
-            return Column(self.numbers[rows], self.lengths[rows], reasons)
-        ends = np.cumsum(self.lengths)
-        runs = [self.numbers[ends[row] - self.lengths[row] : ends[row]] for row in rows]
-        return Column(_joined(runs), self.lengths[rows], reasons)
+from olbench.model import (
+    COALESCED,
+    GOOD,
+    UNSTAMPED,
+    Cell,
+    Observation,
+    Outcome,
+    Phase,
+    Placement,
+    Sample,
+    Visit,
+)
+from olbench.sample_columns import Samples, columns
+from olbench.visit_metrics import Visited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +39,7 @@ class Gist:
     placement: Placement | None
     outcomes: Mapping[Outcome, int]  # of the measured samples
     failures: Mapping[tuple[Outcome, str], int]  # of all samples
+    stamps: Stamps  # of all samples
     prompts: tuple[str, ...]  # the prompt's name of each measured sample that went through
     columns: Mapping[str, Column]
     series: frozenset[str]  # names of the readings that have beats
@@ -78,11 +61,11 @@ class Told:
 
     def numbers(self, key: str) -> Numbers:
         """One metric's numbers over all visits."""
-        return _joined([column.numbers for column in self.column(key)])
+        return joined([column.numbers for column in self.column(key)])
 
     def aligned(self, key: str) -> Numbers:
         """One metric over the measured samples of all visits, NaN where a sample has none."""
-        return _joined([column.aligned() for column in self.column(key)])
+        return joined([column.aligned() for column in self.column(key)])
 
     def missing(self, key: str) -> Counter[str]:
         """Reason -> how many samples (or visits) of the cell have no value of the metric for it."""
@@ -96,10 +79,9 @@ class Told:
 def gist(observation: Observation) -> Gist:
     """All that is told of one visit."""
     samples = observation.samples
-    good: dict[Phase, list[Sample]] = {
-        "cold": _good(samples, "cold"),
-        "measured": _good(samples, "measured"),
-    }
+    cold, measured = _good(samples, "cold"), _good(samples, "measured")
+    good: dict[Phase, Samples] = {"cold": columns(cold), "measured": columns(measured)}
+    visited = Visited(observation, good["measured"])
     readings = observation.readings
     return Gist(
         visit=observation.visit,
@@ -108,10 +90,33 @@ def gist(observation: Observation) -> Gist:
         placement=observation.placement,
         outcomes=Counter(one.outcome for one in samples if one.phase == "measured"),
         failures=Counter((one.outcome, one.words) for one in samples if one.outcome not in GOOD),
-        prompts=tuple(one.prompt for one in good["measured"]),
-        columns={key: _column(row.of, observation, good) for key, row in METRICS.items()},
+        stamps=_stamps(samples),
+        prompts=tuple(one.prompt for one in measured),
+        columns={key: _column(row.of, visited, good) for key, row in METRICS.items()},
         series=frozenset(one.name for one in readings.series if len(one.t_ns)),
         absent=readings.absent,
+    )
+
+
+def _stamps(samples: Sequence[Sample]) -> Stamps:
+    kinds = b"".join(one.chunks.kind for one in samples if one.streamed)
+    bits = np.frombuffer(kinds, dtype=np.uint8)
+    return Stamps(
+        sources=dict(Counter(one.stamps for one in samples)),
+        lines=len(kinds),
+        coalesced=int(np.count_nonzero(bits & COALESCED)),
+        unstamped=int(np.count_nonzero(bits & UNSTAMPED)),
+    )
+
+
+def all_stamps(gists: Iterable[Gist]) -> Stamps:
+    """The stamps of several visits together."""
+    parts = [one.stamps for one in gists]
+    return Stamps(
+        sources=dict(sum((Counter(one.sources) for one in parts), Counter())),
+        lines=sum(one.lines for one in parts),
+        coalesced=sum(one.coalesced for one in parts),
+        unstamped=sum(one.unstamped for one in parts),
     )
 
 
@@ -119,44 +124,16 @@ def _good(samples: Iterable[Sample], phase: Phase) -> list[Sample]:
     return [one for one in samples if one.phase == phase and one.outcome in GOOD]
 
 
-def _column(
-    of: Each | Many | Whole, observation: Observation, good: Mapping[Phase, Sequence[Sample]]
-) -> Column:
+def _column(of: Each | Many | Whole, visited: Visited, good: Mapping[Phase, Samples]) -> Column:
     match of:
         case Each():
-            return _singles([of.of(one) for one in good[of.phase]])
+            return of.of(good[of.phase])
         case Many():
-            return _several([of.of(one) for one in good["measured"]])
+            return of.of(good["measured"])
         case Whole():
-            return _singles([of.of(observation)])
+            return single(of.of(visited))
         case _:
             assert_never(of)
-
-
-def _singles(values: Sequence[Value]) -> Column:
-    numbers = [value.number for value in values if value.number is not None]
-    if len(numbers) == len(values):  # nearly always, and records are large
-        return _full(np.array(numbers, dtype=np.float64))
-    return Column(
-        np.array(numbers, dtype=np.float64),
-        np.array([value.number is not None for value in values], dtype=np.int64),
-        tuple(value.reason if value.number is None else "" for value in values),
-    )
-
-
-def _full(numbers: Numbers) -> Column:
-    return Column(numbers, np.ones(len(numbers), dtype=np.int64), ("",) * len(numbers))
-
-
-def _several(values: Sequence[Numbers | Value]) -> Column:
-    runs = [value for value in values if not isinstance(value, Value)]
-    lengths = [0 if isinstance(value, Value) else len(value) for value in values]
-    reasons = tuple(value.reason if isinstance(value, Value) else "" for value in values)
-    return Column(_joined(runs), np.array(lengths, dtype=np.int64), reasons)
-
-
-def _joined(runs: Sequence[Numbers]) -> Numbers:
-    return np.concatenate(runs) if runs else np.empty(0)
 
 
 def chosen(gists: Iterable[Gist]) -> dict[str, list[Gist]]:

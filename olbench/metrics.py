@@ -7,20 +7,19 @@ through (outcome ok or short) enter. The texts here are the ones that the README
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from olbench import sample_metrics as of_sample
 from olbench import visit_metrics as of_visit
+from olbench.column import Column
 from olbench.findings import Better, Value
-from olbench.model import Observation, Phase, Sample
+from olbench.model import Phase
+from olbench.sample_columns import Samples
 
 
 @dataclass(frozen=True, slots=True)
 class Each:
     """One number a sample of the phase, or the reason why there is none."""
 
-    of: Callable[[Sample], Value]
+    of: Callable[[Samples], Column]
     phase: Phase = "measured"
 
 
@@ -28,14 +27,14 @@ class Each:
 class Many:
     """Several numbers a measured sample; being neighbours in one answer, they are not independent of each other."""
 
-    of: Callable[[Sample], NDArray[np.float64] | Value]
+    of: Callable[[Samples], Column]
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
     """One number a visit."""
 
-    of: Callable[[Observation], Value]
+    of: Callable[[of_visit.Visited], Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +158,10 @@ _ROWS = (
            "a server on this machine"),
     Metric("cpu_client", "CPU of olbench", "cores", "lower", Whole(of_visit.cpu_client),
            "mean cores that olbench itself kept busy while measured requests ran"),
+    Metric("loop_lag", "Loop lag of olbench", "s", "lower", Whole(of_visit.loop_lag),
+           "median over the beats in which measured requests ran of how late olbench's own event loop met a call"),
+    Metric("loop_lag_peak", "Largest loop lag of olbench", "s", "lower", Whole(of_visit.loop_lag_peak),
+           "the largest of those lags"),
     Metric("cpu_steal", "CPU withheld", "cores", "lower", Whole(of_visit.cpu_steal),
            "mean cores that the host of this virtual machine gave to others while measured requests ran",
            "a virtual machine that is told"),

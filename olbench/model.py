@@ -230,7 +230,7 @@ class Series:
 class Readings:
     """What the probes saw while something ran; `absent` names what could not be had, with the reason."""
 
-    series: tuple[Series, ...]
+    series: Sequence[Series]
     absent: tuple[tuple[str, str], ...]
 
     def get(self, name: str) -> Series | None:
@@ -253,7 +253,7 @@ class Observation:
     placement: Placement | None
     problem: str | None  # why the visit could not be taken, or not to its end; None: it went through
     notes: tuple[str, ...]
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     baseline: Readings  # idle, before the load
     readings: Readings  # from the load to the end
 
@@ -266,7 +266,9 @@ class Level:
     rate: float | None  # paced sends a second; None: a closed loop
     stamps: str  # the weakest source of any sample
     ttft_ns: Ints  # per request: our TTFT less the server's
-    gap_ns: Ints  # per gap between two chunks that are neither coalesced nor unstamped: ours less the server's
+    gap_ns: (
+        Ints  # per gap between two chunks that are neither coalesced nor unstamped: ours less the server's
+    )
     dispatch_ns: Ints  # per request: wanted (or due) to sent
     chunks: int
     coalesced: int

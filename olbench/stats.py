@@ -53,7 +53,8 @@ def summary(
     """
     filled = [numbers for numbers in visits if len(numbers)]
     medians = tuple(quantile(np.sort(numbers), 0.5) for numbers in filled)
-    pooled = np.sort(np.concatenate(filled)) if filled else np.empty(0)
+    pooled = np.concatenate(filled) if filled else np.empty(0)
+    pooled.sort()  # in place: of gaps there may be millions
     why = ranked(missing)[0][0] if missing else nothing
     of = {
         p: percentile(pooled, p, noun=noun, related=related) if filled else Estimate(None, None, None, why)

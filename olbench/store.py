@@ -1,21 +1,19 @@
 """What was seen, kept: all SQL of olbench. One SQLite file in WAL mode, one transaction a visit."""
 
 import sqlite3
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar, overload
 
-import msgspec
-
 from olbench.errors import StoreError, UsageError
 from olbench.model import (
-    NO_CHUNKS,
     NO_READINGS,
     Facts,
+    Level,
     ModelCard,
     Observation,
     Plan,
@@ -23,12 +21,14 @@ from olbench.model import (
     Record,
     Run,
     Sample,
+    SelfTest,
     Series,
 )
-from olbench.store_columns import pack, pack_chunks, unpack_chunks, unpack_points
+from olbench.store_columns import pack, unpack_points
 from olbench.store_schema import STEPS, VERSION
+from olbench.store_values import as_json, from_json, sample_of, sample_row
 
-T = TypeVar("T")
+Part = TypeVar("Part")
 
 BUSY_S = 30.0  # a second run on the same file waits this long for the first one's commit
 
@@ -57,13 +57,24 @@ class Store:
 
     # --- writing ---------------------------------------------------------------------------------------------
 
-    def begin(self, run: Run, plan: Plan, facts: Facts, cards: Sequence[ModelCard]) -> None:
-        """Open a run."""
+    def begin(
+        self, run: Run, plan: Plan, facts: Facts, cards: Sequence[ModelCard], selftest: int | None = None
+    ) -> None:
+        """Open a run; `selftest` is the number of the one that holds, None where none does."""
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO run (id, run, plan, facts, cards) VALUES (?, ?, ?, ?, ?)",
-                (run.id, _json(run), _json(plan), _json(facts), _json(tuple(cards))),
+                "INSERT INTO run (id, run, plan, facts, cards, selftest) VALUES (?, ?, ?, ?, ?, ?)",
+                (run.id, as_json(run), as_json(plan), as_json(facts), as_json(tuple(cards)), selftest),
             )
+
+    def keep(self, test: SelfTest) -> int:
+        """Keep a self-test; its number."""
+        with self._transaction() as db:
+            number = db.execute(
+                "INSERT INTO selftest (machine, at, olbench, levels) VALUES (?, ?, ?, ?)",
+                (test.machine, test.at, test.olbench, as_json(test.levels)),
+            ).lastrowid
+        return int(number or 0)
 
     def append(self, run_id: str, seen: Observation) -> None:
         """Keep one visit with all its samples and readings, or nothing of it."""
@@ -71,14 +82,11 @@ class Store:
         with self._transaction() as db:
             visit = db.execute(
                 "INSERT INTO visit (run, cell, repeat, problem, frame) VALUES (?, ?, ?, ?, ?)",
-                (run_id, seen.visit.cell, seen.visit.repeat, seen.problem, _json(_absences(frame, seen))),
+                (run_id, seen.visit.cell, seen.visit.repeat, seen.problem, as_json(_absences(frame, seen))),
             ).lastrowid
             db.executemany(
                 "INSERT INTO sample (visit, outcome, sample, chunks) VALUES (?, ?, ?, ?)",
-                (
-                    (visit, one.outcome, _json(replace(one, chunks=NO_CHUNKS)), pack_chunks(one.chunks))
-                    for one in seen.samples
-                ),
+                ((visit, one.outcome, *sample_row(one)) for one in seen.samples),
             )
             db.executemany(
                 "INSERT INTO reading (visit, part, name, unit, points) VALUES (?, ?, ?, ?, ?)",
@@ -94,7 +102,7 @@ class Store:
         with self._transaction() as db:
             db.execute(
                 "UPDATE run SET run = ?, facts_end = ? WHERE id = ?",
-                (_json(run), None if facts_end is None else _json(facts_end), run.id),
+                (as_json(run), None if facts_end is None else as_json(facts_end), run.id),
             )
 
     # --- reading ---------------------------------------------------------------------------------------------
@@ -106,7 +114,7 @@ class Store:
             " WHERE visit.run = run.id AND problem IS NULL) FROM run ORDER BY run.id DESC"
         )
         return tuple(
-            (_value(run, Run), len(_value(plan, Plan).visits), int(done)) for run, plan, done in rows
+            (from_json(run, Run), len(from_json(plan, Plan).visits), int(done)) for run, plan, done in rows
         )
 
     def find(self, asked: str) -> str:
@@ -133,39 +141,48 @@ class Store:
 
     def record(self, run_id: str) -> Record:
         """A run as kept; its observations are read one by one as they are asked for."""
-        rows = self._query("SELECT run, plan, facts, facts_end, cards FROM run WHERE id = ?", run_id)
+        rows = self._query(
+            "SELECT run, plan, facts, facts_end, cards, selftest FROM run WHERE id = ?", run_id
+        )
         if not rows:
             raise UsageError(f"there is no run {run_id!r} in {self._path}")
-        run, plan, facts, facts_end, cards = rows[0]
+        run, plan, facts, facts_end, cards, selftest = rows[0]
         visits = self._query("SELECT id FROM visit WHERE run = ? ORDER BY id", run_id)
         return Record(
-            run=_value(run, Run),
-            plan=_value(plan, Plan),
-            facts=_value(facts, Facts),
-            facts_end=None if facts_end is None else _value(facts_end, Facts),
-            cards=_value(cards, tuple[ModelCard, ...]),
+            run=from_json(run, Run),
+            plan=from_json(plan, Plan),
+            facts=from_json(facts, Facts),
+            facts_end=None if facts_end is None else from_json(facts_end, Facts),
+            cards=from_json(cards, tuple[ModelCard, ...]),
             observations=_Observations(self, tuple(int(row[0]) for row in visits)),
+            selftest=None if selftest is None else self._selftest(int(selftest)),
         )
 
-    def observation(self, visit: int) -> Observation:
-        """One visit, whole."""
-        ((frame,),) = self._query("SELECT frame FROM visit WHERE id = ?", visit)
-        samples = self._query("SELECT sample, chunks FROM sample WHERE visit = ? ORDER BY id", visit)
-        series = self._query(
-            "SELECT part, name, unit, points FROM reading WHERE visit = ? ORDER BY id", visit
+    def selftests(self, machine: str) -> tuple[tuple[int, SelfTest], ...]:
+        """The newest self-tests of a machine and set-up with their numbers, newest first."""
+        rows = self._query("SELECT id FROM selftest WHERE machine = ? ORDER BY id DESC LIMIT 10", machine)
+        return tuple((int(number), self._selftest(int(number))) for (number,) in rows)
+
+    def _selftest(self, number: int) -> SelfTest:
+        ((machine, at, olbench, levels),) = self._query(
+            "SELECT machine, at, olbench, levels FROM selftest WHERE id = ?", number
         )
-        seen = _value(frame, Observation)
-        try:
-            return replace(
-                seen,
-                samples=tuple(
-                    replace(_value(text, Sample), chunks=unpack_chunks(blob)) for text, blob in samples
-                ),
-                baseline=Readings(_series(series, "baseline"), seen.baseline.absent),
-                readings=Readings(_series(series, "visit"), seen.readings.absent),
-            )
-        except ValueError as fault:
-            raise StoreError(f"{self._path}: visit {visit}: {fault}") from fault
+        return SelfTest(at=at, olbench=olbench, machine=machine, levels=from_json(levels, tuple[Level, ...]))
+
+    def observation(self, visit: int) -> Observation:
+        """One visit; its samples and readings are read when they are asked for."""
+        ((frame, samples),) = self._query(
+            "SELECT frame, (SELECT count(*) FROM sample WHERE visit = visit.id) FROM visit WHERE id = ?",
+            visit,
+        )
+        parts = dict(self._query("SELECT part, count(*) FROM reading WHERE visit = ? GROUP BY part", visit))
+        seen = from_json(frame, Observation)
+        return replace(
+            seen,
+            samples=_Later(int(samples), partial(self._samples, visit)),
+            baseline=self._readings(visit, "baseline", parts, seen.baseline),
+            readings=self._readings(visit, "visit", parts, seen.readings),
+        )
 
     # --- inside ----------------------------------------------------------------------------------------------
 
@@ -183,6 +200,28 @@ class Store:
                     for statement in STEPS[version].split(";\n"):
                         db.execute(statement)
                     db.execute(f"PRAGMA user_version = {version:d}")
+
+    def _readings(self, visit: int, part: str, counts: Mapping[str, int], seen: Readings) -> Readings:
+        return Readings(_Later(counts.get(part, 0), partial(self._series, visit, part)), seen.absent)
+
+    def _samples(self, visit: int) -> tuple[Sample, ...]:
+        rows = self._query("SELECT sample, chunks FROM sample WHERE visit = ? ORDER BY id", visit)
+        with self._undamaged(visit):
+            return tuple([sample_of(text, blob) for text, blob in rows])
+
+    def _series(self, visit: int, part: str) -> tuple[Series, ...]:
+        rows = self._query(
+            "SELECT name, unit, points FROM reading WHERE visit = ? AND part = ? ORDER BY id", visit, part
+        )
+        with self._undamaged(visit):
+            return tuple([Series(name, unit, *unpack_points(points)) for name, unit, points in rows])
+
+    @contextmanager
+    def _undamaged(self, visit: int) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as fault:
+            raise StoreError(f"{self._path}: visit {visit}: {fault}") from fault
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -226,21 +265,39 @@ class _Observations(Sequence[Observation]):
         return self._store.observation(self._visits[index])
 
 
+class _Later(Sequence[Part]):
+    """What a visit has many of, read when it is first asked for: most readers look at nothing but its frame."""
+
+    def __init__(self, count: int, read: Callable[[], tuple[Part, ...]]) -> None:
+        self._count = count
+        self._read = read
+
+    @cached_property
+    def _whole(self) -> tuple[Part, ...]:
+        return self._read()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Part: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Part, ...]: ...
+    def __getitem__(self, index: int | slice) -> Part | tuple[Part, ...]:
+        return self._whole[index]
+
+    def __iter__(self) -> Iterator[Part]:
+        return iter(self._whole)
+
+    def __eq__(self, other: object) -> bool:
+        return self._whole == other
+
+    def __hash__(self) -> int:
+        return hash(self._whole)
+
+
 def _absences(frame: Observation, seen: Observation) -> Observation:
     # The reasons travel with the frame; the series have rows of their own.
     return replace(
         frame, baseline=Readings((), seen.baseline.absent), readings=Readings((), seen.readings.absent)
     )
-
-
-def _series(rows: list[tuple[Any, ...]], part: str) -> tuple[Series, ...]:
-    return tuple(Series(name, unit, *unpack_points(points)) for of, name, unit, points in rows if of == part)
-
-
-def _json(value: object) -> str:
-    # Columns have rows of their own; what reaches this is empty.
-    return msgspec.json.encode(value, enc_hook=list).decode()
-
-
-def _value(text: str, kind: type[T]) -> T:
-    return msgspec.json.decode(text, type=kind, dec_hook=lambda _kind, items: array("q", items))

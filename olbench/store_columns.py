@@ -33,19 +33,18 @@ def unpack_chunks(blob: bytes) -> Chunks:
     """What `pack_chunks` wrote. ValueError when the bytes are damaged."""
     if not blob:
         return NO_CHUNKS
-    raw, count = _open(blob)
-    return Chunks(
-        _column("q", raw[: 8 * count]), _column("q", raw[8 * count : 16 * count]), bytes(raw[16 * count :])
-    )
+    raw, size = _open(blob)
+    return Chunks(_column("q", raw[:size]), _column("q", raw[size : 2 * size]), raw[2 * size :])
 
 
 def unpack_points(blob: bytes) -> tuple[Ints, Floats]:
     """Stamps and values of a series. ValueError when the bytes are damaged."""
-    raw, count = _open(blob)
-    return _column("q", raw[: 8 * count]), _column("d", raw[8 * count : 16 * count])
+    raw, size = _open(blob)
+    return _column("q", raw[:size]), _column("d", raw[size : 2 * size])
 
 
-def _open(blob: bytes) -> tuple[memoryview, int]:
+def _open(blob: bytes) -> tuple[bytes, int]:
+    """The columns' bytes, and how many of them one column of numbers has."""
     try:
         raw = zlib.decompress(blob)
         (count,) = _COUNT.unpack_from(raw)
@@ -53,7 +52,7 @@ def _open(blob: bytes) -> tuple[memoryview, int]:
         raise ValueError(f"a column of numbers is damaged: {fault}") from fault
     if len(raw) < _COUNT.size + 16 * count:
         raise ValueError("a column of numbers is damaged: it is too short")
-    return memoryview(raw)[_COUNT.size :], count
+    return raw[_COUNT.size :], 8 * count
 
 
 def _little(column: Ints | Floats) -> bytes:
@@ -64,9 +63,8 @@ def _little(column: Ints | Floats) -> bytes:
     return turned.tobytes()
 
 
-def _column(typecode: str, raw: memoryview) -> "array":  # type: ignore[type-arg]  # q or d, as the caller knows
-    column = array(typecode)
-    column.frombytes(raw)
+def _column(typecode: str, raw: bytes) -> "array":  # type: ignore[type-arg]  # q or d, as the caller knows
+    column = array(typecode, raw)
     if sys.byteorder == "big":
         column.byteswap()
     return column

@@ -2,7 +2,8 @@
 
 # History
 # 1  2026-11: runs, visits, samples, readings.
-VERSION = 1
+# 2  2026-11: self-tests, and which of them held when a run began.
+VERSION = 2
 
 STEPS: dict[int, str] = {
     1: """
@@ -40,5 +41,15 @@ CREATE TABLE reading (
     points BLOB NOT NULL          -- columns, see store_columns
 ) STRICT;
 CREATE INDEX reading_visit ON reading (visit);
+""",
+    2: """
+CREATE TABLE selftest (
+    id INTEGER PRIMARY KEY,
+    machine TEXT NOT NULL,
+    at TEXT NOT NULL,
+    olbench TEXT NOT NULL,
+    levels TEXT NOT NULL          -- list of model.Level as JSON, its columns as lists
+) STRICT;
+ALTER TABLE run ADD COLUMN selftest INTEGER REFERENCES selftest (id);
 """,
 }

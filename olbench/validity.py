@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olbench import phases
-from olbench.gist import Numbers, Told
+from olbench.column import Numbers
+from olbench.gist import Told
 from olbench.model import GOOD, Placement, Record
 from olbench.prose import counted, distinct, listed, tallied
 from olbench.stats import VISITS_NEEDED
@@ -148,7 +149,9 @@ def _cache(told: Told) -> Iterator[str]:
 def _opening(cached: Numbers, share: Numbers) -> NDArray[np.bool_]:
     """Whether as many tokens came from the cache with longer prompts: then they are what all begin with."""
     usual = np.unique(cached[share <= CACHED])
-    return np.array([bool((np.abs(usual - one) <= OPENING_GRAIN).any()) for one in cached], dtype=np.bool_)
+    amounts, which = np.unique(cached, return_inverse=True)
+    near = [bool((np.abs(usual - one) <= OPENING_GRAIN).any()) for one in amounts]
+    return np.array(near, dtype=np.bool_)[which]
 
 
 def _shared(told: Told, rows: NDArray[np.bool_]) -> Iterator[str]:

@@ -1,13 +1,17 @@
 """Single figures of one visit, in base units: what the system as a whole did, and what it took."""
 
+import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from olbench import series
 from olbench.findings import Value
-from olbench.model import GOOD, TEXT, THINKING, Observation, Readings, Sample
+from olbench.model import TEXT, THINKING, Observation, Readings
+from olbench.sample_columns import Samples
 from olbench.series import Line
 
 STEPPED = Value(
@@ -23,6 +27,7 @@ NO_IDLE = Value(None, "no idle baseline was taken before the load")
 RAM, RAM_SHARE, RUNNER_RAM = "server.rss", "server.pss", "runner.rss"
 CPU, CLIENT_CPU, OTHER_CPU, STEAL = "server.cpu", "client.cpu", "host.other_cpu", "host.steal"
 SWAP = "host.swap_used"
+LOOP_LAG = "client.loop_lag"
 GPU_THROTTLE = r"gpu\d+\.throttle"
 # Bits of that reading which mean heat, hardware or the power supply: slower than the same card when cool and fed. The
 # plain power limit is left out: a busy card lives at it.
@@ -35,53 +40,46 @@ _SAYS = TEXT | THINKING
 # --- work done ------------------------------------------------------------------------------------------------
 
 
-def measured(observation: Observation) -> list[Sample]:
-    """The measured samples that went through; nothing else enters a figure."""
-    return [one for one in observation.samples if one.phase == "measured" and one.outcome in GOOD]
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """One visit; `good` are its measured samples that went through. No other sample enters a figure."""
+
+    seen: Observation
+    good: Samples
+
+    def window(self) -> tuple[int, int] | None:
+        """First send and last byte of the good samples; None when there are none."""
+        sent = self.good.sent_ns[~self.good.unsent]
+        return (int(sent.min()), int(self.good.end_ns.max())) if len(sent) else None
+
+    def tokens(self) -> int | None:
+        """All tokens made, by the server's count; None when it did not say for every sample."""
+        made = float(self.good.eval_count.sum())
+        return None if math.isnan(made) else int(made)
 
 
-def window(samples: Sequence[Sample]) -> tuple[int, int] | None:
-    """First send and last byte of the samples; None when there are none."""
-    sent = [one.sent_ns for one in samples if one.sent_ns is not None]
-    return (min(sent), max(one.end_ns for one in samples)) if sent else None
-
-
-def tokens(samples: Sequence[Sample]) -> int | None:
-    """All tokens made, by the server's count; None when it did not say for every sample."""
-    counts = [one.counts.eval_count for one in samples if one.counts is not None]
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(samples) else None
-
-
-def throughput(observation: Observation) -> Value:
+def throughput(visited: Visited) -> Value:
     """Tokens a second of all streams together, without ramp-up and run-out where there are samples enough."""
-    good = measured(observation)
-    span, made = window(good), tokens(good)
+    good, span, made = visited.good, visited.window(), visited.tokens()
     if span is None:
         return NONE_GOOD
     if made is None:
         return NO_TOKENS
-    if _stepped(good):
+    if good.stepped.any():
         return STEPPED
     steady = _steady(good)
     if steady is not None:
         start, end = steady
-        made_steadily = sum(_made_between(one, start, end) for one in good)
-        return Value(made_steadily / ((end - start) / 1e9))
+        return Value(_made_between(good, start, end) / ((end - start) / 1e9))
     return _per_second(made, span)
 
 
-def _stepped(good: Iterable[Sample]) -> bool:
-    return any(one.stamps == "stepped" for one in good)
-
-
-def requests_per_s(observation: Observation) -> Value:
+def requests_per_s(visited: Visited) -> Value:
     """Requests a second that went through, ramp and all."""
-    good = measured(observation)
-    span = window(good)
+    span = visited.window()
     if span is None:
         return NONE_GOOD
-    return STEPPED if _stepped(good) else _per_second(len(good), span)
+    return STEPPED if visited.good.stepped.any() else _per_second(len(visited.good.lines), span)
 
 
 def _per_second(amount: int, span: tuple[int, int]) -> Value:
@@ -89,81 +87,70 @@ def _per_second(amount: int, span: tuple[int, int]) -> Value:
     return Value(amount / ((end - start) / 1e9)) if end > start else Value(None, "it took no time at all")
 
 
-def _steady(good: Sequence[Sample]) -> tuple[int, int] | None:
+def _steady(good: Samples) -> tuple[int, int] | None:
     """From the moment when all streams have begun to that when the first runs dry; None with too few samples."""
-    spans = _stream_spans(good)
-    streamed = all(one.streamed and len(one.chunks) for one in good)
-    if len(spans) < 2 or len(good) < 3 * len(spans) or not streamed:
+    streams = np.unique(good.stream[~good.unsent])
+    streamed = bool(np.all(good.streamed & (good.lines > 0)))
+    if len(streams) < 2 or len(good.lines) < 3 * len(streams) or not streamed:
         return None
-    start, end = max(first for first, _ in spans), min(last for _, last in spans)
+    own = [(good.stream == stream) & ~good.unsent for stream in streams]
+    start = max(int(good.sent_ns[rows].min()) for rows in own)
+    end = min(int(good.end_ns[rows].max()) for rows in own)
     return (start, end) if end > start else None
 
 
-def _stream_spans(good: Sequence[Sample]) -> list[tuple[int, int]]:
-    """First send and last byte of each stream."""
-    spans: dict[int, tuple[int, int]] = {}
-    for one in good:
-        if one.sent_ns is not None:
-            first, last = spans.get(one.stream, (one.sent_ns, one.end_ns))
-            spans[one.stream] = (min(first, one.sent_ns), max(last, one.end_ns))
-    return list(spans.values())
-
-
-def _made_between(sample: Sample, start_ns: int, end_ns: int) -> float:
-    """Tokens of the sample that arrived after start and not after end, spread evenly over its lines with text."""
-    made = 0 if sample.counts is None else sample.counts.eval_count or 0
-    if sample.sent_ns is not None and sample.sent_ns >= start_ns and sample.end_ns <= end_ns:
-        return float(made)
-    says = np.frombuffer(sample.chunks.kind, dtype=np.uint8) & _SAYS != 0
-    stamps = np.frombuffer(sample.chunks.arrived_ns, dtype=np.int64)[says]
-    if len(stamps) == 0:
-        return 0.0
-    inside = np.count_nonzero((stamps > start_ns) & (stamps <= end_ns))
-    return float(made * inside / len(stamps))
+def _made_between(good: Samples, start_ns: int, end_ns: int) -> float:
+    """Tokens that arrived after start and not after end, those of a sample spread evenly over its lines with text."""
+    says = good.having(_SAYS)
+    stamps = good.arrived_ns[says.places]
+    inside = np.concatenate(([0], np.cumsum((stamps > start_ns) & (stamps <= end_ns))))
+    spread = good.eval_count * (inside[says.end] - inside[says.begin]) / np.maximum(says.count, 1)
+    within = ~good.unsent & (good.sent_ns >= start_ns) & (good.end_ns <= end_ns)
+    return float(sum(np.where(within, good.eval_count, spread).tolist()))
 
 
 # --- memory and processors ------------------------------------------------------------------------------------
 
 
-def _absent(observation: Observation, name: str) -> Value:
+def _absent(seen: Observation, name: str) -> Value:
     """Why a series (a name, or a pattern over cards) has no beat."""
-    reasons = (why for what, why in observation.readings.absent if what == name or re.fullmatch(name, what))
+    reasons = (why for what, why in seen.readings.absent if what == name or re.fullmatch(name, what))
     plain = name.replace(r"\d+", "N").replace("\\", "")
     return Value(None, next(reasons, f"no probe gave {plain}"))
 
 
-def _peak(name: str) -> Callable[[Observation], Value]:
+def _peak(name: str) -> Callable[[Visited], Value]:
     """The highest value of a series over the whole visit, the load included."""
 
-    def of(observation: Observation) -> Value:
-        seen = series.line(observation.readings, name)
-        return _absent(observation, name) if seen is None else Value(series.peak(seen))
+    def of(visited: Visited) -> Value:
+        seen = series.line(visited.seen.readings, name)
+        return _absent(visited.seen, name) if seen is None else Value(series.peak(seen))
 
     return of
 
 
-def _growth(name: str) -> Callable[[Observation], Value]:
+def _growth(name: str) -> Callable[[Visited], Value]:
     """The last value of a series less its first."""
 
-    def of(observation: Observation) -> Value:
-        seen = series.line(observation.readings, name)
-        return _absent(observation, name) if seen is None else Value(series.growth(seen))
+    def of(visited: Visited) -> Value:
+        seen = series.line(visited.seen.readings, name)
+        return _absent(visited.seen, name) if seen is None else Value(series.growth(seen))
 
     return of
 
 
-def _mean(name: str) -> Callable[[Observation], Value]:
+def _mean(name: str) -> Callable[[Visited], Value]:
     """The mean of a series while measured requests ran."""
 
-    def of(observation: Observation) -> Value:
-        seen = series.line(observation.readings, name)
-        return _absent(observation, name) if seen is None else _meantime(observation, seen)
+    def of(visited: Visited) -> Value:
+        seen = series.line(visited.seen.readings, name)
+        return _absent(visited.seen, name) if seen is None else _meantime(visited, seen)
 
     return of
 
 
-def _meantime(observation: Observation, seen: Line) -> Value:
-    span = window(measured(observation))
+def _meantime(visited: Visited, seen: Line) -> Value:
+    span = visited.window()
     if span is None:
         return NONE_GOOD
     start, end = span
@@ -179,46 +166,65 @@ cpu_other, cpu_steal = _mean(OTHER_CPU), _mean(STEAL)
 swap_growth = _growth(SWAP)
 
 
-def gpu_memory(observation: Observation) -> Line | Value:
+def loop_lag(visited: Visited) -> Value:
+    """The middle lag of olbench's own event loop while measured requests ran."""
+    return _lag(visited, np.median)
+
+
+def loop_lag_peak(visited: Visited) -> Value:
+    """The largest lag of that loop."""
+    return _lag(visited, np.max)
+
+
+def _lag(visited: Visited, of: Callable[[NDArray[np.float64]], np.float64]) -> Value:
+    seen = series.line(visited.seen.readings, LOOP_LAG)
+    span = visited.window()
+    if seen is None or span is None:
+        return _absent(visited.seen, LOOP_LAG) if seen is None else NONE_GOOD
+    inside = seen.values[(seen.t_ns >= span[0]) & (seen.t_ns <= span[1])]
+    return Value(float(of(inside))) if len(inside) else NO_BEAT
+
+
+def gpu_memory(visited: Visited) -> Line | Value:
     """GPU memory of the server over all cards: its own where that can be read, else the cards' less the idle baseline."""
-    own = series.total(observation.readings, GPU_OWN)
+    own = series.total(visited.seen.readings, GPU_OWN)
     if own is not None:
         return own
-    used = series.total(observation.readings, GPU_USED)
+    used = series.total(visited.seen.readings, GPU_USED)
     if used is None:
-        return _absent(observation, GPU_USED)
-    idle = series.total(observation.baseline, GPU_USED)
+        return _absent(visited.seen, GPU_USED)
+    idle = series.total(visited.seen.baseline, GPU_USED)
     return NO_IDLE if idle is None else series.less(used, series.average(idle))
 
 
-def gpu_peak(observation: Observation) -> Value:
+def gpu_peak(visited: Visited) -> Value:
     """The highest GPU memory of the visit."""
-    seen = gpu_memory(observation)
+    seen = gpu_memory(visited)
     return seen if isinstance(seen, Value) else Value(series.peak(seen))
 
 
-def gpu_mean(observation: Observation) -> Value:
+def gpu_mean(visited: Visited) -> Value:
     """The mean GPU memory while measured requests ran."""
-    seen = gpu_memory(observation)
-    return seen if isinstance(seen, Value) else _meantime(observation, seen)
+    seen = gpu_memory(visited)
+    return seen if isinstance(seen, Value) else _meantime(visited, seen)
 
 
-def gpu_util(observation: Observation) -> Value:
+def gpu_util(visited: Visited) -> Value:
     """The mean utilisation of the cards while measured requests ran."""
-    seen = series.total(observation.readings, GPU_UTIL)
+    seen = series.total(visited.seen.readings, GPU_UTIL)
     if seen is None:
-        return _absent(observation, GPU_UTIL)
-    whole = _meantime(observation, seen)
-    cards = len(series.lines(observation.readings, GPU_UTIL))
+        return _absent(visited.seen, GPU_UTIL)
+    whole = _meantime(visited, seen)
+    cards = len(series.lines(visited.seen.readings, GPU_UTIL))
     return whole if whole.number is None else Value(whole.number / cards)
 
 
-def gpu_slowed(observation: Observation) -> Value:
+def gpu_slowed(visited: Visited) -> Value:
     """Share of the beats in the measured time at which some card was held back, see SLOWED."""
-    lines = series.lines(observation.readings, GPU_THROTTLE)
-    span = window(measured(observation))
+    lines = series.lines(visited.seen.readings, GPU_THROTTLE)
+    span = visited.window()
     if not lines:
-        return _absent(observation, GPU_THROTTLE)
+        return _absent(visited.seen, GPU_THROTTLE)
     if span is None:
         return NONE_GOOD
     shares = [series.share_with_bits(one, SLOWED, *span) for one in lines]
@@ -229,30 +235,29 @@ def gpu_slowed(observation: Observation) -> Value:
 # --- power ----------------------------------------------------------------------------------------------------
 
 
-def power_mean(observation: Observation) -> Value:
+def power_mean(visited: Visited) -> Value:
     """Watts while measured requests ran, all power readings together."""
-    seen = series.total(observation.readings, POWER)
-    return _no_power(observation.readings) if seen is None else _meantime(observation, seen)
+    seen = series.total(visited.seen.readings, POWER)
+    return _no_power(visited.seen.readings) if seen is None else _meantime(visited, seen)
 
 
-def energy_per_token_gross(observation: Observation) -> Value:
+def energy_per_token_gross(visited: Visited) -> Value:
     """Joules a token, idle power included."""
-    watts = power_mean(observation)
-    return watts if watts.number is None else _per_token(observation, watts.number)
+    watts = power_mean(visited)
+    return watts if watts.number is None else _per_token(visited, watts.number)
 
 
-def energy_per_token(observation: Observation) -> Value:
+def energy_per_token(visited: Visited) -> Value:
     """Joules a token above what the machine takes when idle."""
-    watts = power_mean(observation)
+    watts = power_mean(visited)
     if watts.number is None:
         return watts
-    idle = series.total(observation.baseline, POWER)
-    return NO_IDLE if idle is None else _per_token(observation, watts.number - series.average(idle))
+    idle = series.total(visited.seen.baseline, POWER)
+    return NO_IDLE if idle is None else _per_token(visited, watts.number - series.average(idle))
 
 
-def _per_token(observation: Observation, watts: float) -> Value:
-    good = measured(observation)
-    span, made = window(good), tokens(good)
+def _per_token(visited: Visited, watts: float) -> Value:
+    span, made = visited.window(), visited.tokens()
     if span is None or not made:
         return NO_TOKENS
     return Value(watts * (span[1] - span[0]) / 1e9 / made)
@@ -266,26 +271,26 @@ def _no_power(readings: Readings) -> Value:
 # --- the model in memory --------------------------------------------------------------------------------------
 
 
-def preload(observation: Observation) -> Value:
+def preload(visited: Visited) -> Value:
     """Seconds of the load request that went before the measuring, by our clock."""
-    if observation.placement is None:
+    if visited.seen.placement is None:
         return NO_PLACEMENT
-    took = observation.placement.preload_ns
+    took = visited.seen.placement.preload_ns
     return Value(None, "this visit preloaded nothing") if took is None else Value(took / 1e9)
 
 
-def model_size(observation: Observation) -> Value:
+def model_size(visited: Visited) -> Value:
     """Bytes of the loaded model as the server reports them."""
-    if observation.placement is None:
+    if visited.seen.placement is None:
         return NO_PLACEMENT
-    return _reported(observation.placement.size, "size")
+    return _reported(visited.seen.placement.size, "size")
 
 
-def model_vram(observation: Observation) -> Value:
+def model_vram(visited: Visited) -> Value:
     """Bytes of the loaded model in GPU memory as the server reports them."""
-    if observation.placement is None:
+    if visited.seen.placement is None:
         return NO_PLACEMENT
-    return _reported(observation.placement.size_vram, "size_vram")
+    return _reported(visited.seen.placement.size_vram, "size_vram")
 
 
 def _reported(seen: int | None, name: str) -> Value:

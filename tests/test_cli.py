@@ -8,7 +8,7 @@ import pytest
 from olbench import __version__, cli
 from olbench.errors import EngineError, OlbenchError, ServerError, StoreError, UsageError
 
-VERBS = ("run", "plan", "models", "runs", "show", "report", "export", "serve-embedded")
+VERBS = ("run", "plan", "selftest", "models", "runs", "show", "report", "export", "serve-embedded")
 WHOLE = 'question = "Does it?"\n[server]\nurl = "http://127.0.0.1:9"\n[sweep]\nmodel = "m:1b"\n'
 
 
@@ -87,6 +87,7 @@ def test_the_version_is_said(said: Call) -> None:
         (["export", "--format", "xml"], "'xml' is not one of"),
         (["run", "a.toml", "--hz", "0"], "0.0 is not in the range"),
         (["run", "a.toml", "--db", "."], "is a directory"),
+        (["selftest", "--fast"], "No such option '--fast'"),
         (["serve-embedded", "--port", "70000"], "70000 is not in the range"),
         (["serve-embedded", "--models", "nowhere"], "'nowhere' does not exist"),
     ],
@@ -105,6 +106,15 @@ def test_wrong_usage_is_told_in_a_sentence_that_names_what_was_found(
     [
         (["run"], "no scenario was given; `olbench run scenarios/quickstart.toml` would do"),
         (["run", "none.toml"], "none.toml: it cannot be read (No such file or directory)"),
+        (["selftest", "none.toml"], "none.toml: it cannot be read (No such file or directory)"),
+        (
+            ["selftest", "--streams", "1,0"],
+            "--streams: '0' is no number of streams; numbers from 1 to 1024 with commas between them would do",
+        ),
+        (
+            ["selftest", "--streams", "many"],
+            "--streams: 'many' is no number of streams; numbers from 1 to 1024 with commas between them would do",
+        ),
         (["plan", "none.toml"], "none.toml: it cannot be read (No such file or directory)"),
         (["plan", "."], ".: it cannot be read (Is a directory)"),
         (

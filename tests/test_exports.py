@@ -83,7 +83,7 @@ def test_json_has_the_schema_and_every_metric_of_every_cell(whole: Findings) -> 
     assert data["schema"] == "olbench/1"
     assert list(data) == [
         "schema", "run", "answer", "doubts", "axes", "facts", "facts_end", "cards", "plan", "metrics", "cells",
-        "failures", "visits",
+        "failures", "selftest", "stamps", "visits",
     ]  # fmt: skip
     assert len(data["cells"]) == 24
     for found in data["cells"]:

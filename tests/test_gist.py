@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from records import cell, observation, sample, several
 
-from olbench.gist import Column, chosen, gist, rows_by_prompt
+from olbench.column import Column
+from olbench.gist import chosen, gist, rows_by_prompt
 from olbench.metrics import METRICS
 
 ONE, OTHER = cell(), cell(num_ctx=8192)

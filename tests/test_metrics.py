@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from records import cell, ns, observation, placement, readings, sample, series, several
 
+from olbench.column import Column
 from olbench.findings import Value
 from olbench.metrics import METRICS, Each, Many, Whole
-from olbench.model import NO_READINGS, Counts, Observation, Sample
+from olbench.model import GOOD, NO_READINGS, Counts, Observation, Sample
+from olbench.sample_columns import columns
+from olbench.visit_metrics import Visited
 
 UNITS = {"s", "tok/s", "1/s", "B", "share", "cores", "W", "J/tok", "tok"}
 
@@ -18,19 +21,27 @@ UNITS = {"s", "tok/s", "1/s", "B", "share", "cores", "W", "J/tok", "tok"}
 def of_sample(key: str, seen: Sample) -> Value:
     of = METRICS[key].of
     assert isinstance(of, Each)
-    return of.of(seen)
+    return only(of.of(columns([seen])))
+
+
+def only(column: Column) -> Value:
+    """What a column of one sample says of it."""
+    (reason,) = column.reasons
+    return Value(None, reason) if reason else Value(*column.numbers.tolist())
 
 
 def of_visit(key: str, seen: Observation) -> Value:
     of = METRICS[key].of
     assert isinstance(of, Whole)
-    return of.of(seen)
+    good = [one for one in seen.samples if one.phase == "measured" and one.outcome in GOOD]
+    return of.of(Visited(seen, columns(good)))
 
 
 def gaps_of(seen: Sample) -> Any:
     of = METRICS["gap"].of
     assert isinstance(of, Many)
-    return of.of(seen)
+    column = of.of(columns([seen]))
+    return only(column) if any(column.reasons) else column.numbers
 
 
 def counts(**changes: Any) -> Counts:
@@ -296,13 +307,8 @@ def test_a_visit_without_readings_has_a_reason_for_each_of_them() -> None:
 def test_a_clock_that_was_set_in_mid_response_spoils_its_stamps_and_not_the_servers_own_figures() -> None:
     seen = sample(stamps="stepped")
     for key in ("ttft", "ttft_answer", "tpot", "e2e", "network"):
-        of = METRICS[key].of
-        assert isinstance(of, Each)
-        assert (of.of(seen).number, "wall clock was set" in of.of(seen).reason) == (None, True), key
-    decode = METRICS["decode"].of
-    assert isinstance(decode, Each)
-    assert decode.of(seen).number is not None
+        found = of_sample(key, seen)
+        assert (found.number, "wall clock was set" in found.reason) == (None, True), key
+    assert of_sample("decode", seen).number is not None
     for key in ("throughput", "requests_per_s"):
-        whole = METRICS[key].of
-        assert isinstance(whole, Whole)
-        assert "wall clock was set" in whole.of(observation(cell(), samples=(seen,))).reason
+        assert "wall clock was set" in of_visit(key, observation(cell(), samples=(seen,))).reason

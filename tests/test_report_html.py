@@ -325,10 +325,42 @@ def test_what_was_left_out_is_said(page: str) -> None:
 
 
 def test_the_data_can_be_read_again_as_the_page_says(page: str, findings: Findings) -> None:
+    assert data_of(page) == json.loads(as_json.dump(findings))
+
+
+def data_of(page: str) -> Any:
     found = re.search(r'id="olbench-data">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     assert not re.search(r"[<>&\u2028\u2029]", found[1])
-    assert json.loads(found[1]) == json.loads(as_json.dump(findings))
+    return json.loads(found[1])
+
+
+def test_a_page_has_room_for_all_figures_of_a_large_run_and_not_for_each_of_its_samples() -> None:
+    cells = [records.cell(concurrency=streams) for streams in (1, 2, 4)]
+    one = records.several(1_000, n=2)
+    taken = [records.observation(cell, one, repeat=repeat) for repeat in range(3) for cell in cells]
+    findings = analyse(records.record(cells, taken))
+    large = html.page(findings)
+    assert len(large) < 400_000
+    assert (
+        "Too many for a page are the 9,000 samples (a page holds 5,000): null stands for them here, and "
+        "<code>olbench export 20261122-220256-quickstart-3f9a</code> writes them."
+    ) in large
+    kept, whole = data_of(large), json.loads(as_json.dump(findings))
+    assert [one["samples"] for one in kept["visits"]] == [None] * 9
+    assert [len(one["samples"]) for one in whole["visits"]] == [1_000] * 9
+    assert kept["cells"] == whole["cells"]
+
+
+def test_results_of_very_many_prompts_stay_out_of_the_page() -> None:
+    own = records.cell(prompt_tokens=None)
+    asked = [records.sample(index=place, prompt=f"mine:{place}", sent_s=1.0 + place) for place in range(201)]
+    findings = analyse(records.record([own], [records.observation(own, asked)]))
+    large = html.page(findings)
+    assert "Too many for a page are the 201 results by prompt (a page holds 200)" in large
+    assert "1 more row in what `olbench export` writes." in large
+    assert data_of(large)["cells"][0]["by_prompt"] is None
+    assert len(json.loads(as_json.dump(findings))["cells"][0]["by_prompt"]) == 201
 
 
 def test_percentiles_are_shown_as_far_as_the_samples_support_them() -> None:

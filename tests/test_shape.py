@@ -17,12 +17,24 @@ ASKED = (
     *("passages_en_words", "passages_zh_words", "passages_en", "passages_zh", "passages"),
     *("calibrate", "batch", "workload"),
 )
-TAKEN = ("apis", "engines", "probes", "watch", "prepare", "drive", "lengths", "run")
-KEPT = ("store_columns", "store_schema", "store")
+TAKEN = (
+    "apis",
+    "engines",
+    "probes",
+    "watch",
+    "prepare",
+    "drive",
+    "selftest_steps",
+    "selftest",
+    "lengths",
+    "run",
+)
+KEPT = ("store_columns", "store_values", "store_schema", "store")
 FINDINGS = ("findings",)
 TOLD = (
-    *("prose", "series", "sample_metrics", "visit_metrics", "metrics", "gist", "labels"),
-    *("stats", "phases", "validity", "contest", "costs", "answer", "analysis", "report"),
+    *("prose", "series", "column", "sample_columns", "sample_metrics", "visit_metrics"),
+    *("metrics", "gist", "labels"),
+    *("stats", "accuracy", "phases", "validity", "contest", "costs", "answer", "analysis", "report"),
 )
 SHELL = ("live", "verbs", "cli", "__main__")
 ROWS = (*WORDS, *ASKED, *TAKEN, *KEPT, *FINDINGS, *TOLD, *SHELL)
@@ -33,7 +45,7 @@ DOORS = {
     "httptools": {"apis"},
     "sqlite3": {"store"},
     "tomllib": {"scenario_text", "scenario_lines"},
-    "msgspec": {"scenario_keys", "scenario_check", "apis", "store"},
+    "msgspec": {"scenario_keys", "scenario_check", "apis", "store_values"},
     "psutil": {"probes", "engines"},
     "pynvml": {"probes"},
     "aiohttp": {"engines"},
@@ -46,7 +58,8 @@ DOORS = {
     "rich": {"live", "verbs"},
     # numpy is the language of the telling half; the engine's requantization speaks it too.
     "numpy": {
-        *("series", "sample_metrics", "visit_metrics", "metrics", "gist", "stats", "phases", "validity"),
+        *("series", "column", "sample_columns", "sample_metrics", "visit_metrics", "metrics"),
+        *("gist", "stats", "phases", "validity"),
         *("report", "engines"),
     },
 }
@@ -59,6 +72,7 @@ TIME_DOORS = {
     "olbench.engines.fetch",
     "olbench.probes.host",
     "olbench.watch",
+    "olbench.selftest",
 }
 
 

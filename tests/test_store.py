@@ -15,17 +15,20 @@ from olbench.model import (
     Cell,
     Chunks,
     Counts,
+    Level,
     Observation,
     Placement,
     Plan,
     Readings,
     Run,
     Sample,
+    SelfTest,
     Series,
     Visit,
 )
 from olbench.store import Store
 from olbench.store_columns import pack_chunks, unpack_chunks
+from olbench.store_schema import STEPS, VERSION
 
 
 def a_run(run_id: str = "20261122-220256-quick-3f9a", name: str = "quick") -> Run:
@@ -94,6 +97,29 @@ def a_visit(repeat: int = 0, **changes: object) -> Observation:
     return Observation(**(fields | changes))  # type: ignore[arg-type]
 
 
+def a_selftest(**changes: object) -> SelfTest:
+    level = Level(
+        streams=16,
+        rate=None,
+        stamps="kernel",
+        ttft_ns=array("q", [80_000, -5_000]),
+        gap_ns=array("q", [1, -2, 3]),
+        dispatch_ns=array("q"),
+        chunks=4,
+        coalesced=0,
+        unstamped=1,
+        failed=0,
+        cpu_ns=9,
+    )
+    fields: dict[str, object] = {
+        "at": "2026-11-22T22:00:00Z",
+        "olbench": "0.1.0",
+        "machine": "0123456789ab",
+        "levels": (level, replace(level, streams=66, rate=200.0)),
+    }
+    return SelfTest(**(fields | changes))  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "deep" / "olbench.db")
@@ -158,6 +184,39 @@ def test_two_processes_may_write_to_one_file(store: Store, tmp_path: Path) -> No
     assert len(store.record("20261101-1-a").observations) == 1
 
 
+def test_the_self_test_that_held_comes_back_with_its_run(store: Store) -> None:
+    older, other = a_selftest(), a_selftest(machine="ba9876543210")
+    newer = a_selftest(at="2026-11-22T22:01:00Z", levels=())
+    numbers = [store.keep(one) for one in (older, other, newer)]
+    assert store.selftests("0123456789ab") == ((numbers[2], newer), (numbers[0], older))
+    assert store.selftests("none") == ()
+    store.begin(a_run("20261101-1-a"), Plan((), (), 0, ()), {}, (), numbers[0])
+    store.begin(a_run("20261102-1-b"), Plan((), (), 0, ()), {}, ())
+    assert store.record("20261101-1-a").selftest == older
+    assert store.record("20261102-1-b").selftest is None
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    Store(tmp_path / "new.db").begin(a_run(), Plan((), (), 0, ()), {"cpu.cores": 2}, ())
+    columns = "id, run, plan, facts, facts_end, cards"
+    old = sqlite3.connect(tmp_path / "old.db")
+    old.executescript(STEPS[1])
+    old.execute("ATTACH ? AS new", (str(tmp_path / "new.db"),))
+    old.execute(f"INSERT INTO run ({columns}) SELECT {columns} FROM new.run")
+    old.execute("PRAGMA user_version = 1")
+    old.commit()
+    old.close()
+    store = Store(tmp_path / "old.db")
+    assert store.record(a_run().id).facts == {"cpu.cores": 2}
+    assert store.record(a_run().id).selftest is None
+    store.append(a_run().id, a_visit())
+    store.begin(a_run("20261123-1-b"), Plan((), (), 0, ()), {}, (), store.keep(a_selftest()))
+    assert store.record("20261123-1-b").selftest == a_selftest()
+    store.close()
+    (found,) = sqlite3.connect(tmp_path / "old.db").execute("PRAGMA user_version").fetchone()
+    assert found == VERSION
+
+
 def test_a_newer_file_and_a_foreign_file_are_refused_in_words(tmp_path: Path) -> None:
     newer = sqlite3.connect(tmp_path / "newer.db")
     newer.execute("PRAGMA user_version = 99")
@@ -175,3 +234,22 @@ def test_columns_are_checked_when_they_are_read() -> None:
     for damaged in (b"x", pack_chunks(chunks)[:-3]):
         with pytest.raises(ValueError, match="damaged"):
             unpack_chunks(damaged)
+
+
+def test_samples_and_readings_of_a_visit_are_read_when_they_are_asked_for(
+    store: Store, cell: Callable[..., Cell], tmp_path: Path
+) -> None:
+    store.begin(a_run(), Plan((cell(),), (), 0, ()), {}, ())
+    store.append(a_run().id, a_visit())
+    raw = sqlite3.connect(tmp_path / "deep" / "olbench.db")
+    raw.execute("UPDATE sample SET chunks = x'00'")
+    raw.execute("UPDATE reading SET points = x'00'")
+    raw.commit()
+    raw.close()
+    (seen,) = store.record(a_run().id).observations
+    assert (len(seen.samples), len(seen.readings.series), len(seen.baseline.series)) == (2, 1, 0)
+    assert seen.notes == ("a note",)
+    with pytest.raises(StoreError, match=r"visit 1: .*damaged"):
+        list(seen.readings.series)
+    with pytest.raises(StoreError, match=r"visit 1: .*damaged"):
+        seen.samples[0]

@@ -171,6 +171,8 @@ No Load: no cold request was taken.
 No RAM: no probe gave server.rss.
 No GPU memory: no probe gave gpuN.used.
 
+The clock's error is unknown: no self-test went before this run (`olbench selftest` takes one).
+
 failed:
 - 1 request stalled in cell 1: no end within 5 s
 

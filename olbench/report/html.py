@@ -9,6 +9,7 @@ from importlib import resources
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from olbench.findings import Findings
+from olbench.prose import listed
 from olbench.report import figures
 from olbench.report.charts.canvas import SHAPES, Chart
 from olbench.report.exports import as_json
@@ -16,6 +17,7 @@ from olbench.report.overview import Overview, overview
 from olbench.report.palette import TINTS
 from olbench.report.reasons import reasons
 from olbench.report.tables import Group, Table, method, seen, tails, world
+from olbench.report.tables.exact import Exact, exact
 from olbench.report.wording import plain, plain_lines
 
 # What a browser could take for the end of the data, or for markup in it.
@@ -45,6 +47,7 @@ class Page:
     drawn: tuple[Drawn, ...]
     absent: tuple[str, ...]
     percentiles: Table
+    clock: Exact
     prompts: Table
     failures: Table
     facts: tuple[Group, ...]
@@ -57,6 +60,7 @@ class Page:
     rules: tuple[str, ...]
     left_out: tuple[str, ...]
     data: str  # JSON, made safe to stand in a script element
+    not_in_data: str  # what of the run is not in it
     schema: str
     run: str
     olbench: str
@@ -100,6 +104,7 @@ def _page(findings: Findings) -> Page:
         drawn=_drawn(findings),
         absent=seen.absent(findings),
         percentiles=tails.percentiles(findings),
+        clock=exact(findings),
         prompts=seen.prompts(findings),
         failures=seen.failures(findings),
         facts=world.facts(findings),
@@ -111,10 +116,23 @@ def _page(findings: Findings) -> Page:
         formulas=method.formulas(),
         rules=method.rules(),
         left_out=method.left_out(findings),
-        data=as_json.compact(findings).translate(_ESCAPES),
+        data=as_json.embedded(findings).translate(_ESCAPES),
+        not_in_data=_not_in_data(findings),
         schema=as_json.SCHEMA,
         run=plain(run.id),
         olbench=plain(run.olbench),
+    )
+
+
+_ENTRIES = {"samples": "samples", "by_prompt": "results by prompt"}
+
+
+def _not_in_data(findings: Findings) -> str:
+    return listed(
+        [
+            f"the {count:,} {_ENTRIES[key]} (a page holds {as_json.MOST[key]:,})"
+            for key, count in as_json.too_long(findings).items()
+        ]
     )
 
 

@@ -10,8 +10,9 @@ from olbench.model import GOOD
 from olbench.prose import listed, ranked
 from olbench.report.amounts import merged
 from olbench.report.reasons import ranked_reasons
-from olbench.report.wording import Scale, plain, scale, spread
+from olbench.report.wording import Scale, figure, plain, scale
 
+BELOW = "smaller than the error of our own clock, which stands behind the <"
 ARROWS = {"lower": "↓", "higher": "↑", "neither": ""}
 
 
@@ -27,6 +28,10 @@ class Statistic:
         """The figure of one cell."""
         estimate: Estimate = getattr(found.summaries[self.metric], self.field)
         return estimate
+
+    def below(self, found: CellFinding) -> str:
+        """That the figure is smaller than our clock's error; "" where it is not."""
+        return BELOW if found.summaries[self.metric].below(self.of(found)) else ""
 
 
 # One row a column, in the order of the table; the first statistic of it that any cell has is shown.
@@ -148,9 +153,9 @@ def _heading(one: Statistic, unit: Scale) -> Heading:
 
 def _draft(found: CellFinding, shown: Sequence[Statistic]) -> _Draft:
     """The footnotes of a row. Where no figure has a value, the reason stands once, at the row's name."""
-    why = [plain(one.of(found).reason) if one.of(found).value is None else "" for one in shown]
+    why = [plain(one.of(found).reason) if one.of(found).value is None else one.below(found) for one in shown]
     doubts = [plain(doubt) for doubt in found.doubts]
-    if shown and all(why):
+    if shown and all(why) and all(one.of(found).value is None for one in shown):
         return _Draft(found, tuple(dict.fromkeys([*doubts, *why])), tuple("" for _ in shown))
     return _Draft(found, tuple(doubts), tuple(why))
 
@@ -164,15 +169,16 @@ def _row(
         number=place,
         label=plain(found.label),
         notes=tuple(sorted({numbers[note] for note in draft.row})),
-        figures=tuple(_figure(one.of(found), unit, numbers.get(why)) for one, unit, why in entries),
+        figures=tuple(_figure(one, found, unit, numbers.get(why)) for one, unit, why in entries),
         good=sum(found.outcomes.values()) - failed(found),
         failed=failed(found),
         asked=sum(found.outcomes.values()),
     )
 
 
-def _figure(estimate: Estimate, unit: Scale, note: int | None) -> Figure:
-    value, interval = spread(estimate, unit)
+def _figure(one: Statistic, found: CellFinding, unit: Scale, note: int | None) -> Figure:
+    estimate = one.of(found)
+    value, interval = figure(found.summaries[one.metric], estimate, unit)
     return Figure(value, interval, estimate.value, () if note is None else (note,))
 
 

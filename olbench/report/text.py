@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from olbench.accuracy import verdict
 from olbench.findings import Failure, Findings
 from olbench.labels import labels
 from olbench.model import ModelCard, Plan, Resident, Run
 from olbench.prose import counted, listed
 from olbench.report.columns import WIDTH, Column, grid, painted, paragraph
 from olbench.report.overview import Figure, Overview, overview
+from olbench.report.tables.exact import UNKNOWN
 from olbench.report.tables.world import machine, server
 from olbench.report.wording import NOTHING, plain
 from olbench.units import span, words
@@ -46,6 +48,7 @@ def show(findings: Findings, *, colour: bool = False, width: int = WIDTH) -> str
         *_tables(table, colour=colour, width=width),
         notes,
         [line for remark in table.remarks for line in paragraph(remark, width)],
+        [line for sentence in _clock(findings) for line in paragraph(sentence, width)],
         _failures(findings, width),
         [
             painted(line, "yellow", colour=colour)
@@ -54,6 +57,11 @@ def show(findings: Findings, *, colour: bool = False, width: int = WIDTH) -> str
         ],
     )
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _clock(findings: Findings) -> tuple[str, ...]:
+    test = findings.record.selftest
+    return (UNKNOWN,) if test is None else verdict(test).sentences
 
 
 def _tables(table: Overview, *, colour: bool, width: int) -> list[list[str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from olbench.findings import Estimate
+from olbench.findings import Estimate, Summary
 from olbench.units import scaled
 
 NOTHING = "–"
@@ -42,7 +42,7 @@ def scale(values: Iterable[float], unit: str) -> Scale:
 
 def plain(text: str) -> str:
     """`text` on one line with every character that acts instead of showing replaced by U+FFFD."""
-    return "".join(_shown(char) for char in text)
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def plain_lines(text: str) -> str:
@@ -85,6 +85,13 @@ def spread(estimate: Estimate, scale_: Scale) -> tuple[str, str]:
     ends = (scale_(estimate.low), scale_(estimate.high))
     dash = " to " if ends[0] < 0 else "–"
     return _fixed(value, places), f"{_fixed(ends[0], places)}{dash}{_fixed(ends[1], places)}"
+
+
+def figure(summary: Summary, estimate: Estimate, scale_: Scale) -> tuple[str, str]:
+    """Like `spread`, of one of a metric's figures; below the error of the clock there is only that to show."""
+    if summary.error is not None and summary.below(estimate):
+        return f"< {number(summary.error, scale_)}", ""
+    return spread(estimate, scale_)
 
 
 def _places(value: float, digits: int) -> int:

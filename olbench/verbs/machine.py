@@ -1,5 +1,6 @@
 """The machine that a run is on: its probes, watched, and its facts."""
 
+import asyncio
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -7,6 +8,7 @@ from typing import Self
 from olbench.model import Facts, ModelCard
 from olbench.probes import for_server
 from olbench.probes.host import Host
+from olbench.probes.loop import LoopLag
 from olbench.probes.processes import runner
 from olbench.probes.runner import Runner
 from olbench.verbs.server import Reached
@@ -17,9 +19,9 @@ class Machine:
     """Probes that are read while it is entered."""
 
     def __init__(self, server: Reached, *, hz: float) -> None:
-        """Find what can be seen of `server`."""
+        """Find what can be seen of `server`, and of the running event loop."""
         self._server = server
-        self._probes = for_server(server.url)
+        self._probes = (*for_server(server.url), LoopLag(asyncio.get_running_loop()))
         self.watch = Watch(self._probes, hz)
 
     def __enter__(self) -> Self:

@@ -21,7 +21,7 @@ from olbench.ports import Engine, Prompts
 from olbench.run import Bench, State, Terms, execute
 from olbench.scenario import Scenario
 from olbench.store import Store
-from olbench.verbs import files, pulling, warnings
+from olbench.verbs import files, pulling, selftest, warnings
 from olbench.verbs.machine import Machine
 from olbench.verbs.prompts import own_prompts
 from olbench.verbs.server import Reached, catalog, reached
@@ -42,6 +42,7 @@ class Asked:
     db: Path
     report: Path | None
     hz: float
+    no_selftest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +102,7 @@ async def _run(asked: Asked, store: Store) -> int:
     async with reached(wanted) as server:
         with Machine(server, hz=asked.hz) as machine:
             session = Session(scenario=wanted, prompts=prompts, server=server, machine=machine, store=store)
-            begun = await (
-                _begin(session, pull=asked.pull) if begun_id is None else _resumed(session, begun_id)
-            )
+            begun = await (_begin(session, asked) if begun_id is None else _resumed(session, begun_id))
             tally, stopped = await _take(session, begun)
     _tell(asked, store, begun.run.id, tally)
     return _code(begun, tally, stopped=stopped)
@@ -129,10 +128,10 @@ def _scenario(asked: Asked, store: Store, begun: str | None) -> Scenario:
 # --- the beginning ------------------------------------------------------------------------------------------------
 
 
-async def _begin(session: Session, *, pull: bool) -> Begun:
+async def _begin(session: Session, asked: Asked) -> Begun:
     wanted, api = session.scenario, session.server.api
     missing = plan.missing(wanted, await api.catalog())
-    if missing and pull:
+    if missing and asked.pull:
         await pulling.pull(api, missing)
     cards = await catalog(api, wanted)
     made = plan.expand(wanted, cards, 0 if session.prompts is None else len(session.prompts.names()))
@@ -143,6 +142,9 @@ async def _begin(session: Session, *, pull: bool) -> Begun:
     )
     for sentence in (*made.notes, *doubts):
         click.echo(f"note: {sentence}", err=True)
+    # While nothing is loaded yet: it is the client that is tested, not what a model leaves of the machine.
+    concurrencies = [cell.concurrency for cell in made.cells]
+    held = None if asked.no_selftest else await selftest.preceding(session.store, concurrencies)
     run = Run(
         id=f"{_digits(today())}-{_slug(wanted.name)}-{secrets.token_hex(2)}",
         name=wanted.name,
@@ -154,7 +156,7 @@ async def _begin(session: Session, *, pull: bool) -> Begun:
         scenario_text=wanted.text,
         settings=scenario.settings(wanted),
     )
-    session.store.begin(run, made, facts, used)
+    session.store.begin(run, made, facts, used, held)
     return Begun(run, made, used, made.visits)
 
 

@@ -28,6 +28,7 @@ from olbench.errors import ServerError
 from olbench.model import THINKING, Cell, Message, ModelCard, Prompt, Request, Sample
 from olbench.ports import Reply, Wire
 from olbench.probes.processes import runner
+from olbench.sample_columns import columns
 
 pytestmark = pytest.mark.live
 URL = os.environ.get("OLBENCH_LIVE_URL", "")
@@ -313,9 +314,13 @@ def theirs(binary: str, url: str, model: str, text: str) -> float:
 
 def ours(cell: Cell, text: str) -> float:
     (sample,) = live(lambda api: asked(api, cell, text))
-    value = sample_metrics.decode(sample).number
-    assert value is not None
-    return value
+    return decode_rate(sample)
+
+
+def decode_rate(sample: Sample) -> float:
+    """As reports have it."""
+    (rate,) = sample_metrics.decode(columns([sample])).numbers.tolist()
+    return float(rate)
 
 
 @pytest.fixture
@@ -343,5 +348,5 @@ def test_decode_rates_are_those_of_ollama_run_verbose(cell: Cell, check: str, bi
                 wanted_ns=0, sent_ns=0, head_ns=0, end_ns=1, status=200, content_type="", body=body,
                 marks=marks, stamps="none", fault=None, words="",
             )  # fmt: skip
-            seen = sample_metrics.decode(decode.sample(cell, wire, reply, 0)).number
+            seen = decode_rate(decode.sample(cell, wire, reply, 0))
             assert seen == pytest.approx(printed, abs=0.0051)  # they print two places

@@ -19,7 +19,8 @@ from olbench.report.palette import tint
 from olbench.report.reasons import reasons
 
 SHOWN = ("ttft", "decode", "throughput")
-MOST_FACETS = 6
+MOST_FACETS = 6  # of a chart
+MOST_PANELS = 48  # of all charts, as far as each can have one facet
 NOTE = "Bars are 95 % intervals; a hollow mark has none; a caret says that the interval goes on."
 _SIZE = (420, 270)
 _MARGIN = {"left": 52.0, "top": 26.0, "right": 14.0, "bottom": 42.0}
@@ -42,8 +43,15 @@ class Facet:
 def charts(findings: Findings, key: str) -> tuple[Chart, ...]:
     """For each axis of numbers that varies, one chart a bundle. `key` opens the ids of its drawings."""
     pairs = [(axis, bundle) for axis in numeric(findings) for bundle in bundles(findings.cells)]
-    made = (_chart(findings, axis, bundle, f"{key}{place}") for place, (axis, bundle) in enumerate(pairs))
+    most = _most_facets(len(pairs))
+    made = (
+        _chart(findings, axis, bundle, most, f"{key}{place}") for place, (axis, bundle) in enumerate(pairs)
+    )
     return tuple(chart for chart in made if chart.panels)
+
+
+def _most_facets(charts_: int) -> int:
+    return min(MOST_FACETS, max(1, MOST_PANELS // (len(SHOWN) * max(1, charts_))))
 
 
 def numeric(findings: Findings) -> tuple[str, ...]:
@@ -51,29 +59,29 @@ def numeric(findings: Findings) -> tuple[str, ...]:
     return tuple(axis for axis in others(findings.axes) if steps(findings.cells, axis))
 
 
-def _chart(findings: Findings, axis: str, bundle: Bundle, key: str) -> Chart:
+def _chart(findings: Findings, axis: str, bundle: Bundle, most: int, key: str) -> Chart:
     frames = [frame(name, findings.cells) for name in SHOWN]
     facets = _facets(findings, axis)
     panels = [
         _panel(one, axis, bundle, facet, f"{key}-{row}-{column}")
-        for row, facet in enumerate(facets[:MOST_FACETS])
+        for row, facet in enumerate(facets[:most])
         for column, one in enumerate(frames)
         if one is not None and _measured(one.metric.key, bundle, facet)
     ]
     return Chart(
         title=f"Against {axis}" + (f": {bundle.title}" if bundle.title else ""),
-        note=_note(findings.cells, frames, len(facets)),
+        note=_note(findings.cells, frames, len(facets) - most),
         keys=tuple(Key(curve.name, curve.tint, curve.marker) for curve in bundle.curves),
         panels=tuple(panels),
         least=340,
     )
 
 
-def _note(cells: Sequence[CellFinding], frames: Sequence[Frame | None], facets: int) -> str:
+def _note(cells: Sequence[CellFinding], frames: Sequence[Frame | None], rest: int) -> str:
     missing = [name for name, one in zip(SHOWN, frames, strict=True) if one is None]
     words = [NOTE, *(f"No chart of {METRICS[name].name}: {reasons(name, cells)}." for name in missing)]
-    if facets > MOST_FACETS:
-        words.append(f"{facets - MOST_FACETS} more combinations stand in the table only.")
+    if rest > 0:
+        words.append(f"{rest} more combinations stand in the table only.")
     return " ".join(words)
 
 

@@ -183,8 +183,9 @@ def _time_unit(seconds: float) -> tuple[str, float]:
 def _strip(ax: Axes, spans: Sequence[Span], trace: Trace, step: float) -> None:
     values = trace.values[~np.isnan(trace.values)]
     one = scale([float(values.max())], trace.track.unit)
-    for place, visit in enumerate(spans):
-        ax.axvspan(visit.start / step, visit.end / step, color=tint("grid" if place % 2 else "band"), lw=0)
+    for own, colour in ((spans[::2], "band"), (spans[1::2], "grid")):
+        edges = [(visit.start / step, (visit.end - visit.start) / step) for visit in own]
+        ax.broken_barh(edges, (0, 1), transform=ax.get_xaxis_transform(), color=tint(colour), lw=0)
     ax.plot(trace.seconds / step, trace.values * one.factor, color=tint(trace.track.tint), lw=1.1)
     ax.set_xlim(0, _end(spans) / step)
     ax.set_ylim(0, one(float(values.max())) * 1.15 or 1)

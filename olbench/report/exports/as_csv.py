@@ -44,7 +44,7 @@ def dump(findings: Findings) -> str:
     """One row a cell and metric: `value` is the typical one, `low` and `high` its interval."""
     head = (
         *_CELL_HEAD, "metric", "unit", "value", "low", "high", *_PERCENTILES, "least", "most", "samples", "visits",
-        "reason", "doubts",
+        "clock_error", "below_clock_error", "reason", "doubts",
     )  # fmt: skip
     rows = (
         (*_place(found), *_summary(one), _doubts(found))
@@ -87,6 +87,8 @@ def _summary(one: Summary) -> tuple[Field, ...]:
         *typical,
         *percentiles,
         *counts,
+        one.error,
+        None if one.error is None else str(one.below(one.typical)).lower(),
         _defused(one.typical.reason),
     )
 

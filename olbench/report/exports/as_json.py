@@ -2,20 +2,26 @@
 
 Durations and sizes are in base units (s, B); stamps of samples are nanoseconds since their visit began.
 
-History of the schema: 1, the first.
+History of the schema: 1, the first; what came later was added to it: `selftest`, `stamps`, the clock's errors.
 """
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from olbench import accuracy
 from olbench.findings import CellFinding, Findings, Split, Summary
 from olbench.metrics import METRICS
-from olbench.model import TEXT, THINKING, Cell, Observation, Sample
+from olbench.model import TEXT, THINKING, Cell, Counts, Observation, Sample, SelfTest
 
 SCHEMA = "olbench/1"
-_SAYS = TEXT | THINKING
+# So many entries of each list may stand in a page: two or three megabytes of each.
+MOST = {"samples": 5_000, "by_prompt": 200}
+_COUNTS = tuple(Counts.__dataclass_fields__)
+# A translation of line kinds into 1 (text or thinking) or 0.
+_SAYS = bytes(1 if kind & (TEXT | THINKING) else 0 for kind in range(256))
 
 
 def dump(findings: Findings) -> str:
@@ -23,13 +29,23 @@ def dump(findings: Findings) -> str:
     return json.dumps(document(findings), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def compact(findings: Findings) -> str:
-    """The run as JSON text without needless space."""
-    return json.dumps(document(findings), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def embedded(findings: Findings) -> str:
+    """The run as JSON text without needless space, for a page: null stands for lists that `too_long` names."""
+    kept = document(findings, frozenset(too_long(findings)))
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def document(findings: Findings) -> dict[str, Any]:
-    """The run as JSON values."""
+def too_long(findings: Findings) -> Mapping[str, int]:
+    """What a page has no room for, by its key, and how many there are of it: MOST would do."""
+    sizes = {
+        "samples": sum(len(seen.samples) for seen in findings.record.observations),
+        "by_prompt": sum(len(found.by_prompt) for found in findings.cells),
+    }
+    return {key: size for key, size in sizes.items() if size > MOST[key]}
+
+
+def document(findings: Findings, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The run as JSON values, null for what stands under the keys `without`."""
     record = findings.record
     whole = {
         "schema": SCHEMA,
@@ -45,19 +61,34 @@ def document(findings: Findings) -> dict[str, Any]:
             key: {"name": one.name, "unit": one.unit, "better": one.better, "formula": one.formula}
             for key, one in METRICS.items()
         },
-        "cells": [_cell(found) for found in findings.cells],
+        "cells": [_cell(found, without) for found in findings.cells],
         "failures": [asdict(one) for one in findings.failures],
-        "visits": _visits(findings),
+        "selftest": None if record.selftest is None else selftest(record.selftest),
+        "stamps": asdict(findings.stamps),
+        "visits": _visits(findings, without),
     }
     clean: dict[str, Any] = _clean(whole)
     return clean
+
+
+def selftest(test: SelfTest, around: Sequence[str] = ()) -> dict[str, Any]:
+    """A self-test as JSON values: its levels as figures in seconds, and the verdict."""
+    said = accuracy.verdict(test, around)
+    return {
+        "at": test.at,
+        "olbench": test.olbench,
+        "machine": test.machine,
+        "good": said.good,
+        "verdict": said.sentences,
+        "levels": [asdict(accuracy.figures(one)) for one in test.levels],
+    }
 
 
 def _asked(cell: Cell) -> dict[str, Any]:
     return {**asdict(cell), "options": dict(cell.options)}
 
 
-def _cell(found: CellFinding) -> dict[str, Any]:
+def _cell(found: CellFinding, without: frozenset[str]) -> dict[str, Any]:
     return {
         "id": found.cell.id,
         "label": found.label,
@@ -66,12 +97,16 @@ def _cell(found: CellFinding) -> dict[str, Any]:
         "outcomes": dict(found.outcomes),
         "doubts": found.doubts,
         "summaries": {key: _summary(one) for key, one in found.summaries.items()},
-        "by_prompt": {
-            name: {key: _summary(one) for key, one in summaries.items()}
-            for name, summaries in found.by_prompt.items()
-        },
+        "by_prompt": None if "by_prompt" in without else _by_prompt(found),
         "split": {name: asdict(getattr(found.split, name)) for name in Split.__dataclass_fields__},
         "placements": [asdict(one) for one in found.placements],
+    }
+
+
+def _by_prompt(found: CellFinding) -> dict[str, Any]:
+    return {
+        name: {key: _summary(one) for key, one in summaries.items()}
+        for name, summaries in found.by_prompt.items()
     }
 
 
@@ -83,20 +118,30 @@ def _summary(one: Summary) -> dict[str, Any]:
         "least": one.least,
         "most": one.most,
         "per_visit": one.per_visit,
+        "clock_error": one.error,
+        "below_clock_error": None if one.error is None else one.below(one.typical),
         "missing": dict(one.missing),
     }
 
 
-def _visits(findings: Findings) -> list[dict[str, Any]]:
+def _visits(findings: Findings, without: frozenset[str]) -> list[dict[str, Any]]:
     own = {found.cell.id: _has_own_prompts(found.cell) for found in findings.cells}
-    return [_visit(seen, texts=own.get(seen.visit.cell, False)) for seen in findings.record.observations]
+    return [
+        {
+            **_visit(seen),
+            "samples": None
+            if "samples" in without
+            else _samples(seen, texts=own.get(seen.visit.cell, False)),
+        }
+        for seen in findings.record.observations
+    ]
 
 
 def _has_own_prompts(cell: Cell) -> bool:
     return cell.prompt_tokens is None
 
 
-def _visit(seen: Observation, *, texts: bool) -> dict[str, Any]:
+def _visit(seen: Observation) -> dict[str, Any]:
     return {
         **asdict(seen.visit),
         "started_at": seen.started_at,
@@ -106,13 +151,16 @@ def _visit(seen: Observation, *, texts: bool) -> dict[str, Any]:
         "problem": seen.problem,
         "notes": seen.notes,
         "absent": dict(seen.readings.absent),
-        "samples": [_sample(seen, one, texts=texts) for one in seen.samples],
     }
 
 
+def _samples(seen: Observation, *, texts: bool) -> list[dict[str, Any]]:
+    return [_sample(seen, one, texts=texts) for one in seen.samples]
+
+
 def _sample(seen: Observation, one: Sample, *, texts: bool) -> dict[str, Any]:
-    said = [place for place, kind in enumerate(one.chunks.kind) if kind & _SAYS]
-    arrived = one.chunks.arrived_ns
+    said, arrived = one.chunks.kind.translate(_SAYS), one.chunks.arrived_ns
+    first, last = said.find(1), said.rfind(1)
     return {
         "index": one.index,
         "phase": one.phase,
@@ -124,13 +172,13 @@ def _sample(seen: Observation, one: Sample, *, texts: bool) -> dict[str, Any]:
         "wanted_ns": _since(seen, one.wanted_ns),
         "sent_ns": _since(seen, one.sent_ns),
         "head_ns": _since(seen, one.head_ns),
-        "first_text_ns": _since(seen, arrived[said[0]] if said else None),
-        "last_text_ns": _since(seen, arrived[said[-1]] if said else None),
+        "first_text_ns": None if first < 0 else _since(seen, arrived[first]),
+        "last_text_ns": None if last < 0 else _since(seen, arrived[last]),
         "end_ns": _since(seen, one.end_ns),
         "lines": len(one.chunks),
         "stamps": one.stamps,
         "streamed": one.streamed,
-        "counts": None if one.counts is None else asdict(one.counts),
+        "counts": None if one.counts is None else {name: getattr(one.counts, name) for name in _COUNTS},
         # Answers to synthetic text say nothing; answers to somebody's own prompts are results.
         **({"text": one.text, "thinking": one.thinking} if texts else {}),
     }
@@ -149,7 +197,7 @@ def _clean(value: Any) -> Any:
             return [_clean(one) for one in value]
         case float() if not math.isfinite(value):
             return None
-        case str():
+        case str() if not value.isascii():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case _:
             return value

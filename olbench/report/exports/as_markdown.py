@@ -50,7 +50,7 @@ def _row(row: Row) -> tuple[str, ...]:
 
 def _figure(figure: Figure) -> str:
     interval = f" ({figure.interval})" if "–" in figure.interval else f" {figure.interval}"
-    return figure.value + interval.rstrip() + _mark(figure.notes)
+    return figure.value.replace("<", "\\<") + interval.rstrip() + _mark(figure.notes)
 
 
 def _mark(notes: tuple[int, ...]) -> str:

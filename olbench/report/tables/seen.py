@@ -7,7 +7,7 @@ from olbench.metrics import METRICS
 from olbench.model import GOOD, Observation
 from olbench.prose import counted, listed
 from olbench.report.tables import Entry, Heading, Table, numbered, row
-from olbench.report.wording import NOTHING, Scale, plain, scale, spread
+from olbench.report.wording import NOTHING, Scale, figure, plain, scale
 from olbench.units import span, words
 
 MOST_PROMPT_ROWS = 200
@@ -84,12 +84,11 @@ def absent(findings: Findings) -> tuple[str, ...]:
 def prompts(findings: Findings) -> Table:
     """Results by own prompt, one row a prompt and cell; no rows where the text was synthetic."""
     cells = list(enumerate(findings.cells, 1))
-    names = dict.fromkeys(
-        (*_turns(findings), *(name for found in findings.cells for name in found.by_prompt))
-    )
+    asked = dict.fromkeys(name for found in findings.cells for name in found.by_prompt)
+    names = dict.fromkeys((*_turns(findings), *asked)) if asked else asked
     rows = [(name, place, found) for name in names for place, found in cells if name in found.by_prompt]
     scales = {key: _scale(key, (found.by_prompt[name] for name, _, found in rows)) for key in _PROMPT_METRICS}
-    answers = beginnings(findings.record.observations) if rows else {}
+    answers = beginnings(findings)
     figures = [Heading(f"{METRICS[key].name}, {unit.unit}", numeric=True) for key, unit in scales.items()]
     rest = len(rows) - MOST_PROMPT_ROWS
     return Table(
@@ -103,7 +102,7 @@ def prompts(findings: Findings) -> Table:
             )
             for name, place, found in rows[:MOST_PROMPT_ROWS]
         ),
-        f"{counted(rest, 'more row')} in the data at the end of the page." if rest > 0 else "",
+        f"{counted(rest, 'more row')} in what `olbench export` writes." if rest > 0 else "",
     )
 
 
@@ -117,7 +116,7 @@ def _result(summary: Summary, unit: Scale) -> Entry:
     """A figure with its interval; the bare number where a count was the same every time."""
     if METRICS[summary.metric].unit == "tok" and summary.least is not None and summary.least == summary.most:
         return Entry(f"{summary.least:,.0f}")
-    return Entry(*spread(summary.typical, unit))
+    return Entry(*figure(summary, summary.typical, unit))
 
 
 def _scale(key: str, summaries: Iterable[Mapping[str, Summary]]) -> Scale:
@@ -125,14 +124,18 @@ def _scale(key: str, summaries: Iterable[Mapping[str, Summary]]) -> Scale:
     return scale((value for value in values if value is not None), METRICS[key].unit)
 
 
-def beginnings(observations: Iterable[Observation]) -> dict[tuple[str, str], str]:
+def beginnings(findings: Findings) -> dict[tuple[str, str], str]:
     """(Cell id, prompt) -> how the first good answer to it begins; its thinking where there is nothing else."""
+    left = {one.cell.id: set(one.by_prompt) for one in findings.cells if one.by_prompt}
     found: dict[tuple[str, str], str] = {}
-    for seen in observations:
-        for sample in seen.samples:
-            if sample.phase == "measured" and sample.outcome in GOOD:
+    for seen in findings.record.observations if left else ():
+        # Nearly always the first visit answers all; to read the samples of the others would take long.
+        unanswered = left.get(seen.visit.cell, set())
+        for sample in seen.samples if unanswered else ():
+            if sample.prompt in unanswered and sample.phase == "measured" and sample.outcome in GOOD:
                 said = _beginning(sample.text) or _beginning(f"(thinking) {sample.thinking}")
-                found.setdefault((seen.visit.cell, sample.prompt), said)
+                found[seen.visit.cell, sample.prompt] = said
+                unanswered.remove(sample.prompt)
     return found
 
 

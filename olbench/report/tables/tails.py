@@ -1,9 +1,9 @@
 """Percentiles: how the samples of a cell spread, metric by metric, as far as their number supports it."""
 
-from olbench.findings import CellFinding, Estimate, Findings
+from olbench.findings import CellFinding, Estimate, Findings, Summary
 from olbench.metrics import METRICS
 from olbench.report.tables import Entry, Heading, Table
-from olbench.report.wording import NOTHING, Scale, plain, scale, spread
+from olbench.report.wording import NOTHING, Scale, figure, plain, scale
 
 SPREAD = ("ttft", "ttft_answer", "tpot", "gap", "e2e", "decode")
 MOST_ROWS = 300
@@ -25,19 +25,19 @@ def percentiles(findings: Findings) -> Table:
         tuple(_row(key, place, found, scales[key]) for key, place, found in rows[:MOST_ROWS]),
         "A dash: too few samples. p90 needs 10 of them, p95 20, p99 100; the intervals behind the figures (95 %, order "
         "statistics, as if requests were independent) need 29, 59 and 299, that of p50 6. Gaps of one answer are "
-        "not independent and have none.",
+        "not independent and have none. What is below the error of our clock is shown as that.",
     )
 
 
 def _row(key: str, place: int, found: CellFinding, unit: Scale) -> tuple[Entry, ...]:
     told = found.summaries[key]
-    figures = (_entry(one, unit) for one in (told.p50, told.p90, told.p95, told.p99))
+    figures = (_entry(told, one, unit) for one in (told.p50, told.p90, told.p95, told.p99))
     name = f"{METRICS[key].name}, {unit.unit}"
     return (Entry(name), Entry(f"{place}. {plain(found.label)}"), Entry(f"{told.samples:,}"), *figures)
 
 
-def _entry(estimate: Estimate, unit: Scale) -> Entry:
-    return Entry(NOTHING) if estimate.value is None else Entry(*spread(estimate, unit))
+def _entry(told: Summary, estimate: Estimate, unit: Scale) -> Entry:
+    return Entry(NOTHING) if estimate.value is None else Entry(*figure(told, estimate, unit))
 
 
 def _same_as_ttft(key: str, found: CellFinding) -> bool:
