@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from olbench.apis.http1 import NotHttpError, Response
+from olbench.apis.outgoing import Outgoing
 from olbench.apis.stamps import ROOM, TIMESPEC, Offset, Trace, offset, stepped
 from olbench.apis.tls import Tls
 from olbench.clock import now
@@ -65,6 +66,7 @@ class Connection:
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._on_body: Callable[[], None] | None = None
+        self._out = Outgoing(sock)
         self._head_only = False
         self._keep = True
         self.closed = False
@@ -88,13 +90,8 @@ class Connection:
         """
         waiter = self._begin(trace, limits, on_body)
         try:
-            rest = self._send(data, trace)
-            if rest:
-                await self._loop.sock_sendall(self._sock, rest)
+            self._send(data, trace)
             await waiter
-        except OSError as fault:
-            self.close()
-            raise CutOffError(f"the connection broke while the request was sent: {fault}") from fault
         except BaseException:
             self.close()
             raise
@@ -114,6 +111,7 @@ class Connection:
         if self.closed:
             return
         self.closed = True
+        self._out.stop()
         self._loop.remove_reader(self._sock)
         self._sock.close()
         self._lost("the connection was closed on our side")
@@ -140,17 +138,17 @@ class Connection:
         self._waiter = waiter = self._loop.create_future()
         return waiter
 
-    def _send(self, data: tuple[bytes, bytes], trace: Trace) -> bytes:
-        """Hand the request to the socket; what it did not take at once."""
-        plain = data if self._tls is None else (self._tls.sealed(b"".join(data)),)
+    def _send(self, data: tuple[bytes, bytes], trace: Trace) -> None:
+        plain: tuple[bytes, ...] = data
+        if self._tls is not None:
+            try:
+                plain = (self._tls.sealed(b"".join(data)),)
+            except OSError as fault:
+                self._broken(fault)
+                return
         self.used = True
         trace.sent_ns = now()
-        try:
-            sent = self._sock.sendmsg(plain)
-        except BlockingIOError:
-            sent = 0
-        whole = sum(map(len, plain))
-        return b"" if sent == whole else b"".join(plain)[sent:]
+        self._out.send(plain, self._broken)
 
     # --- receiving -------------------------------------------------------------------------------------------
 
@@ -179,29 +177,32 @@ class Connection:
             self._received(size, now(), stamped=False)
 
     def _received(self, size: int, stamp: int, *, stamped: bool) -> None:
-        response = self._response
-        if not size or response is None:
-            self._ended()  # bytes between two exchanges: this is no HTTP server
-            return
-        self._last = stamp
-        data, last = bytes(self._desk.into[0][:size]), False
+        data, last = bytes(self._desk.into[0][:size]), not size
         try:
-            if self._tls is not None:
+            if self._tls is not None and size:
                 data, last = self._opened(self._tls, data)
             if data:
-                response.take(data, stamp, stamped=stamped)
+                self._take(data, stamp, stamped=stamped)
         except NotHttpError as fault:
             self._fail(fault)
             self.close()
         except OSError as fault:
             self._broken(fault)
         else:
-            if response.done:
-                self._done()
-            elif self._on_body is not None:
-                self._watched(response)
             if last:
                 self._ended()
+
+    def _take(self, data: bytes, stamp: int, *, stamped: bool) -> None:
+        response = self._response
+        if response is None:
+            self._ended()  # bytes between two exchanges: this is no HTTP server
+            return
+        self._last = stamp
+        response.take(data, stamp, stamped=stamped)
+        if response.done:
+            self._done()
+        elif self._on_body is not None:
+            self._watched(response)
 
     def _opened(self, tls: Tls, data: bytes) -> tuple[bytes, bool]:
         plain = tls.opened(data)
@@ -253,6 +254,10 @@ class Connection:
                 response.flush()  # what was held came, too
             except NotHttpError as worse:
                 fault = worse
+            if response.done:  # the bytes behind its end hid it
+                self._response = response
+                self._done()
+                return
         self.cut = str(fault)
         self.stalled = isinstance(fault, StalledError)
         self._keep = False
@@ -265,7 +270,8 @@ class Connection:
     def _done(self) -> None:
         trace, response = self._trace, self._response
         self._response = None
-        self._keep = response is not None and response.keep
+        # What has not gone of this request would be the beginning of the next one.
+        self._keep = response is not None and response.keep and self._out.gone
         if trace is not None and self._kernel:
             if stepped(trace.offset, offset()):
                 trace.source = "stepped"
@@ -278,6 +284,7 @@ class Connection:
 
     def _release(self) -> asyncio.Future[None] | None:
         self._trace = None
+        self._out.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

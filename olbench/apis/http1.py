@@ -28,6 +28,7 @@ class Response:
     """
 
     __slots__ = (
+        "_bare",
         "_bytes",
         "_head_bytes",
         "_held",
@@ -52,6 +53,7 @@ class Response:
         self._held: list[tuple[bytes, int, bool]] = []
         self._held_bytes = 0
         self._bytes = 0
+        self._bare = 0
         self._head_bytes = 0
         self._stamp = 0
         self._interim = False
@@ -59,7 +61,7 @@ class Response:
         self.headed = False
         self.done = False
         self.keep = False
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = httptools.HttpResponseParser(self)
 
     def take(self, data: bytes, stamp: int, *, stamped: bool) -> None:
         """One receive and when it came; `stamped`: by the source that the trace names. Raises NotHttpError."""
@@ -76,6 +78,9 @@ class Response:
         """Parse what is held. Raises NotHttpError."""
         held, self._held, self._held_bytes = self._held, [], 0
         for data, stamp, stamped in held:
+            if self.done:
+                self.keep = False
+                return
             self._feed(data, stamp, stamped=stamped)
 
     def ended(self) -> bool:
@@ -96,20 +101,31 @@ class Response:
             raise NotHttpError("bytes came after the end of the response")
         try:
             self._parser.feed_data(data)
-            self._bound()
+            self._bound(0 if trace.size != before else len(data))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, _TooLargeError) as fault:
             if not self.done:
                 raise NotHttpError(_sentence(fault)) from fault
             self.keep = False  # the response is whole; what follows it is not ours
-        if trace.size != before:
-            if not stamped:
-                trace.unstamped.append(len(trace.marks) // 2)
-            trace.marks.append(stamp)
-            trace.marks.append(trace.size)
+        finally:
+            if self.done:
+                # Each knows the other: the body would stay until the next garbage collection.
+                self._parser = None
+            if trace.size != before:
+                if not stamped:
+                    trace.unstamped.append(len(trace.marks) // 2)
+                trace.marks.append(stamp)
+                trace.marks.append(trace.size)
 
-    def _bound(self) -> None:
-        if not self.headed and self._bytes > MOST_HEAD:
-            raise _TooLargeError("the response's head is larger than 64 KiB")
+    def _bound(self, bare: int) -> None:
+        # The parser keeps a field, of the head or behind the last chunk, until it is whole: it copies what it has of it
+        # at each receive.
+        self._bare = self._bare + bare if bare else 0
+        if self._bare > MOST_HEAD:
+            raise _TooLargeError(
+                "the response goes on for more than 64 KiB without a byte of body"
+                if self.headed
+                else "the response's head is larger than 64 KiB"
+            )
         if self._bytes - self._trace.size > MOST_BODY:
             raise _TooLargeError("the response has more than 256 MiB around its body")
 
@@ -123,9 +139,16 @@ class Response:
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MOST_HEAD:
             raise _TooLargeError("the response's head is larger than 64 KiB")
-        if name.lower() in (b"content-length", b"transfer-encoding"):
+        if not self.headed:
+            self._frame(name.lower(), value.lower())
+
+    def _frame(self, name: bytes, value: bytes) -> None:
+        # A coding other than chunked at the end of the list ends with the connection (RFC 9112, 6.3, rule 4).
+        if name == b"content-length":
             self._sized = True
-            self._lazy = not self._watched and b"chunked" in value.lower()
+        elif name == b"transfer-encoding":
+            self._sized = value.rstrip().endswith(b"chunked")
+            self._lazy = self._sized and not self._watched
 
     def on_headers_complete(self) -> None:
         """The head is whole; 1xx heads only announce another one (RFC 9110, 15.2)."""
@@ -136,6 +159,7 @@ class Response:
         self._interim = 100 <= status < 200
         if self._interim:
             trace.headers.clear()
+            self._sized = self._lazy = False
             return
         self._sized |= status in (204, 304)
         self.keep = self._parser.should_keep_alive()

@@ -237,7 +237,7 @@ class Ollama:
 def _object(raw: bytes, what: str) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise ServerError(f"{what}: the answer is not JSON: {excerpt(raw)}") from fault
     if not isinstance(found, dict):
         raise ServerError(f"{what}: the answer is no JSON object: {excerpt(raw)}")

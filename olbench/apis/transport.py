@@ -18,6 +18,7 @@ from olbench.clock import now
 TRACE = "olbench.trace"  # request extension: a Trace to fill
 CONNECT_NS = 10_000_000_000
 FOREVER_NS = 10**18
+CROSSED_NS = 50_000_000  # a close and a request that cross each other on the way know of it within this
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -43,10 +44,8 @@ class Transport(httpx.AsyncBaseTransport):
         if self._other is not None:
             return
         self._idle = [one for one in self._idle if one.reusable]
-        made = await asyncio.gather(
-            *(self._connect() for _ in range(count - len(self._idle))), return_exceptions=True
-        )
-        self._idle.extend(one for one in made if isinstance(one, Connection))
+        missing = range(count - len(self._idle))
+        await asyncio.gather(*(self._hold() for _ in missing), return_exceptions=True)
 
     async def exchange(self, url: str, head: bytes, body: bytes, trace: Trace, limits: Limits) -> None:
         """One POST, collected whole; `head` ends with its empty line. `trace` holds what came, whatever is raised.
@@ -106,8 +105,9 @@ class Transport(httpx.AsyncBaseTransport):
             await connection.exchange(data, trace, limits, on_body=on_body)
         except CutOffError:
             # A server may close an idle connection just as we send on it: nothing of the request was answered,
-            # so it goes once more, on a new connection, and its stamps with it.
-            if not reused or trace.head_ns is not None:
+            # so it goes once more, on a new connection, and its stamps with it. One that was lost later had begun.
+            lost = trace.head_ns is not None or now() - (trace.sent_ns or now()) > CROSSED_NS
+            if not reused or lost:
                 raise
             trace.restart()
             connection = await self._connect()
@@ -121,6 +121,9 @@ class Transport(httpx.AsyncBaseTransport):
                 return connection
             connection.close()
         return None
+
+    async def _hold(self) -> None:
+        self._idle.append(await self._connect())  # at once: a cancelled `connect` leaves none behind
 
     async def _connect(self) -> Connection:
         return await connect(self._origin, self._desk, self._connect_ns)

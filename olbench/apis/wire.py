@@ -4,11 +4,16 @@ from calendar import timegm
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from time import strptime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from olbench.model import Ints
+
+_LARGEST = (1 << 63) - 1  # what a column holds
+_Whole = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
+# A line may nest deeper than any reader goes.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class StampedLine(NamedTuple):
@@ -27,6 +32,7 @@ def lines(body: bytes, marks: Ints, unstamped: Sequence[int] = ()) -> Iterator[S
     newline counts as whole here: whether it is, is for its decoder to say.
     """
     stamps, ends = marks[0::2].tolist(), marks[1::2].tolist()
+    ours = frozenset(unstamped)
     at, last, end = 0, len(ends), 0
     for text in body.split(b"\n"):
         end = min(end + len(text) + 1, len(body))
@@ -35,7 +41,7 @@ def lines(body: bytes, marks: Ints, unstamped: Sequence[int] = ()) -> Iterator[S
         if at == last:
             return
         if bare := text.strip():
-            yield StampedLine(bare, stamps[at], ends[at] > end, at in unstamped)
+            yield StampedLine(bare, stamps[at], ends[at] > end, at in ours)
 
 
 class Turn(msgspec.Struct):
@@ -55,13 +61,13 @@ class Line(msgspec.Struct):
     done: bool = False
     done_reason: str | None = None
     error: Any = None
-    total_duration: int | None = None
-    load_duration: int | None = None
-    prompt_eval_count: int | None = None
-    prompt_eval_duration: int | None = None
-    prompt_eval_cached_count: int | None = None
-    eval_count: int | None = None
-    eval_duration: int | None = None
+    total_duration: _Whole | None = None
+    load_duration: _Whole | None = None
+    prompt_eval_count: _Whole | None = None
+    prompt_eval_duration: _Whole | None = None
+    prompt_eval_cached_count: _Whole | None = None
+    eval_count: _Whole | None = None
+    eval_duration: _Whole | None = None
 
     def answer(self) -> str:
         """Answer text of the line, from either endpoint."""
@@ -79,7 +85,7 @@ def line(text: bytes) -> Line:
     """One decoded line. ValueError says what is wrong with it, with its first words."""
     try:
         return _decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+    except _UNREADABLE as fault:
         raise ValueError(f"{fault}: {excerpt(text)}") from fault
 
 
@@ -87,7 +93,7 @@ def error_words(raw: bytes) -> str:
     """The words of an error body: JSON with `error` or `message`, or any text."""
     try:
         return said(msgspec.json.decode(raw))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return excerpt(raw)
 
 
@@ -100,7 +106,7 @@ def said(found: Any) -> str:
         elif isinstance(found, str) and found.lstrip().startswith("{"):
             try:
                 found = msgspec.json.decode(found)
-            except msgspec.DecodeError:
+            except _UNREADABLE:
                 break
         else:
             break
@@ -109,6 +115,7 @@ def said(found: Any) -> str:
 
 def excerpt(text: str | bytes, most: int = 300) -> str:
     """The beginning of a foreign text as one printable line."""
+    text = text[: 100 * most]  # a line of many megabytes is not read whole for its first words
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     flat = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
@@ -116,9 +123,15 @@ def excerpt(text: str | bytes, most: int = 300) -> str:
 
 
 def unix_ns(created_at: str | None) -> int:
-    """RFC 3339 with up to nine digits of fraction -> Unix time in nanoseconds; 0 when there is none or it is not one."""
-    if not created_at:
-        return 0
+    """RFC 3339 with up to nine digits of fraction -> Unix time in nanoseconds; 0 when there is none or it is not one.
+
+    Go writes the year 1 where no time was set: that, and what else 64 bits of nanoseconds do not reach, is none.
+    """
+    found = _unix_ns(created_at) if created_at else 0
+    return found if abs(found) <= _LARGEST else 0
+
+
+def _unix_ns(created_at: str) -> int:
     try:
         if len(created_at) == 30 and created_at[29] == "Z":  # as Go writes it nine times out of ten
             return _seconds(created_at[:19]) * 1_000_000_000 + _nine(created_at[19:29])

@@ -44,6 +44,7 @@ class Notes:
     taken: defaultdict[tuple[str, str, str], list[Figures]] = field(default_factory=lambda: defaultdict(list))
     others: list[float] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    wakes: list[tuple[list[int], list[int]]] = field(default_factory=list)  # client's core, server's
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,10 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     notes = Notes()
     with (
         tempfile.TemporaryDirectory(prefix="olbench-bench-") as folder,
-        _servers(given.server, Path(folder), notes) as servers,
+        _servers(given.server, Path(folder), notes, spin=given.spin) as servers,
     ):
         steps = _steps(rows, servers, Path(folder), quick=given.quick)
-        _take(steps * (1 if given.quick else given.repeats), servers, notes)
+        repeats = 1 if given.quick else given.repeats
+        _take([_floor(notes), *steps] * repeats if servers else steps * repeats, servers, notes)
         names = list(servers)
     return _tell(rows, names, notes, load, quick=given.quick)
 
@@ -79,6 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         help="mockllm, which needs a C compiler, or olbench's scripted engine (both, one after the other)",
     )
     parser.add_argument(
+        "--spin",
+        action="store_true",
+        help="mockllm never sleeps: on a machine that wakes processes late, its truth is exact only so",
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="one short run of each: whether it works, not how well"
     )
     return parser
@@ -96,7 +103,9 @@ def _listed(groups: frozenset[int]) -> str:
 
 
 @contextmanager
-def _servers(names: Sequence[str] | None, folder: Path, notes: Notes) -> Iterator[dict[str, Server]]:
+def _servers(
+    names: Sequence[str] | None, folder: Path, notes: Notes, *, spin: bool
+) -> Iterator[dict[str, Server]]:
     _, core = cores()
     if core is None:
         notes.faults.append("nothing could be pinned to a core here: client and server share the machine")
@@ -104,7 +113,7 @@ def _servers(names: Sequence[str] | None, folder: Path, notes: Notes) -> Iterato
     try:
         for name in names or ("mock", "scripted"):
             try:
-                found[name] = Mock(folder, core) if name == "mock" else Scripted(core)
+                found[name] = Mock(folder, core, spin=spin) if name == "mock" else Scripted(core)
             except BenchError as fault:
                 notes.faults.append(f"{name}: {fault}")
         yield found
@@ -138,6 +147,16 @@ def _step(name: str, server: Server, client: Client, load: Load) -> Step:
         seconds,
         lambda: run(client, load, server, core),
     )
+
+
+def _floor(notes: Notes) -> Step:
+    client, server = cores()
+
+    def take() -> Figures:
+        notes.wakes.append((machine.wakes(client), machine.wakes(server)))
+        return {}
+
+    return Step("how late a sleeper is woken", ("machine", "", ""), 5.0, take)
 
 
 def _shell(folder: Path, requests: int) -> list[Step]:
@@ -198,6 +217,7 @@ def _tell(
     lines = [
         *machine.facts(),
         f"load average before the start: {'unknown' if load is None else f'{load:.2f}'}",
+        *([machine.woken(notes.wakes)] if notes.wakes else []),
     ]
     broken: list[str] = []
     for title, shown, taken in _parts(rows, servers, notes):

@@ -1,12 +1,18 @@
 """The machine under the benchmark: what it is, and what else ran on it meanwhile."""
 
+import json
 import os
 import platform
 import resource
+import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from statistics import median
+
+import figures
 
 STAT, CPUINFO = Path("/proc/stat"), Path("/proc/cpuinfo")
 LIBRARIES = ("olbench", "httpx", "aiohttp", "httptools", "msgspec")
@@ -55,6 +61,35 @@ def facts() -> list[str]:
         f"{_cpu()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         f"Python {platform.python_version()}, {libraries}",
     ]
+
+
+def wakes(core: int | None) -> list[int]:
+    """How late, in ascending nanoseconds, a process on that core was woken that only slept; [] where none could run."""
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("sleeper.py")),
+        *([] if core is None else [str(core)]),
+    ]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    late: list[int] = json.loads(done.stdout) if done.returncode == 0 else []
+    return late
+
+
+def woken(rounds: list[tuple[list[int], list[int]]]) -> str:
+    """A line on both cores: the floor under every figure that needs a process to wake up. Medians of the rounds."""
+    parts = [
+        f"{name} {_middle(found, 0.5):.0f} / {_middle(found, 0.99):,.0f} us"
+        for name, found in (
+            ("the client's core", [one for one, _ in rounds if one]),
+            ("the server's", [one for _, one in rounds if one]),
+        )
+        if found
+    ]
+    return f"a process that only sleeps is woken late by (p50 / p99): {', '.join(parts) or 'unknown'}"
+
+
+def _middle(rounds: list[list[int]], p: float) -> float:
+    return median(figures.quantile(late, p) / 1e3 for late in rounds)
 
 
 def load_before() -> float | None:

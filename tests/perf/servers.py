@@ -60,12 +60,12 @@ class Server(Protocol):
 class Mock:
     """mockllm: a process for the whole benchmark, set over its own paths."""
 
-    def __init__(self, folder: Path, core: int | None) -> None:
-        """Compile it into the folder and start it. Raises BenchError."""
+    def __init__(self, folder: Path, core: int | None, *, spin: bool = False) -> None:
+        """Compile it into the folder and start it; `spin`: it never sleeps. Raises BenchError."""
         self._dump = folder / "truth.bin"
         port = _free_port()
         self._url = f"http://127.0.0.1:{port}"
-        settings = {"port": port, "spin": 0, "honor": 1, "log": 2}
+        settings = {"port": port, "spin": int(spin), "honor": 1, "log": 2}
         flags = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
         self._process = _started([str(_compiled(folder)), *flags], core)
         _until_it_answers(self._url, self._process)
