@@ -17,7 +17,7 @@ import pytest
 
 from olbench import cli
 from olbench.engines import lifeline
-from olbench.model import Observation, Record
+from olbench.model import Observation, Readings, Record
 from olbench.store import Store
 
 PATIENCE_S = 60.0
@@ -177,11 +177,18 @@ def kept(db: Path, run: str = "latest") -> Record:
     store = Store(db)
     try:
         record = store.record(store.find(run))
-        # Samples are read when they are asked for, and the store will be closed by then.
-        whole = (replace(one, samples=tuple(one.samples)) for one in record.observations)
-        return replace(record, observations=tuple(whole))
+        return replace(record, observations=tuple([_whole(one) for one in record.observations]))
     finally:
         store.close()
+
+
+def _whole(seen: Observation) -> Observation:
+    # What a visit has many of is read when it is asked for, and the store will be closed by then.
+    parts = {
+        name: Readings(tuple(part.series), part.absent)
+        for name, part in (("baseline", seen.baseline), ("readings", seen.readings))
+    }
+    return replace(seen, samples=tuple(seen.samples), **parts)
 
 
 def through(db: Path) -> int:

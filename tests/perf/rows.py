@@ -25,7 +25,10 @@ class Of:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One bound. `over`: the figure is divided by this one first. `beside`: what the peers' columns show."""
+    """One bound. `over`: the figure is divided by this one first; `less`: it is its distance from this one.
+
+    `beside`: what the peers' columns show.
+    """
 
     line: int  # of "Done when"
     what: str
@@ -33,6 +36,7 @@ class Row:
     sense: Literal["<=", ">="]
     limit: float | None  # None: no bound, there to be compared
     over: Of | None = None
+    less: Of | None = None
     beside: Of | None = None
     peers: tuple[Client, ...] = PEERS
 
@@ -106,6 +110,17 @@ ROWS: tuple[Row, ...] = (
     at_most(4, "peak memory, 256 streams, MB", Of("c256", "rss"), 70.0),
     at_most(5, "TTFT error, no kernel stamps, p99", Of("user-space", "ttft_p99"), 0.5),
     Row(line=5, what="  said to be user-space, %", of=Of("user-space", "user_space"), sense=">=", limit=100),
+    *(
+        Row(
+            line=6,
+            what=f"self-test less mock, {streams}, p99 ms",
+            of=Of("selftest", f"ttft_p99_{streams}"),
+            sense="<=",
+            limit=0.1,
+            less=Of(f"c{streams}", "ttft_p99"),
+        )
+        for streams in (1, 16, 64)
+    ),
     at_most(8, "olbench --help, s", Of("shell", "help_s"), 0.2),
     at_most(8, "report of the large run, s", Of("shell", "report_s"), 10.0),
     at_most(8, "report of the large run, MB", Of("shell", "report_mb"), 400.0),
@@ -116,7 +131,7 @@ def needs(rows: Collection[Row]) -> list[tuple[Client, str]]:
     """What must be run for these rows, each once: load by load, for what is compared shall lie close in time."""
     wanted: dict[tuple[Client, str], None] = {}
     for row in rows:
-        for of in (row.of, row.over):
+        for of in (row.of, row.over, row.less):
             if of is not None:
                 wanted[of.client, of.load] = None
     for row in rows:
@@ -129,7 +144,7 @@ def needs(rows: Collection[Row]) -> list[tuple[Client, str]]:
 
 def may(client: Client, load: str) -> bool:
     """Whether this client is run under this load."""
-    if load in ("shell", "user-space"):  # olbench alone has this
+    if load in ("shell", "selftest", "user-space"):  # olbench alone has this
         return client == "olbench"
     if load == "hog":
         return client in ("olbench", "aiohttp")
@@ -140,9 +155,13 @@ def judged(row: Row, taken: Taken) -> Verdict:
     """The row with what was measured."""
     figure = found(row.of, taken)
     below = None if row.over is None else found(row.over, taken)
+    other = None if row.less is None else found(row.less, taken)
     beside = {} if row.beside is None else _beside(row.beside, row.peers, taken)
-    if figure is None or (row.over is not None and (below is None or not below.value)):
+    unknown = (row.over is not None and (below is None or not below.value)) or (row.less and other is None)
+    if figure is None or unknown:
         return Verdict(row, None, None, "", beside)
+    if other is not None:
+        figure = Figure(abs(figure.value - other.value), min(figure.n, other.n))
     if below is not None:
         figure = Figure(figure.value / below.value, min(figure.n, below.n))
     failed = found(Of(row.of.load, "failed", row.of.client), taken)

@@ -179,7 +179,7 @@ def test_the_median_is_over_the_repeats_that_gave_the_figure() -> None:
 def test_all_loads_of_the_rows_are_there_and_each_is_taken_once() -> None:
     wanted = needs(ROWS)
     assert len(wanted) == len(set(wanted))
-    assert {load for _, load in wanted} == {*LOADS, "shell"}
+    assert {load for _, load in wanted} == {*LOADS, "selftest", "shell"}
     assert ("olbench", "c256") in wanted
     assert ("epoll", "paced") not in wanted
     assert [client for client, load in wanted if load == "hog"] == ["olbench", "aiohttp"]
@@ -220,6 +220,14 @@ def test_a_ratio_needs_both_of_its_figures() -> None:
     assert judged(RATIO, {("olbench", "c64"): ours}).figure is None
     both = judged(RATIO, {("olbench", "c64"): ours, ("aiohttp", "c64"): {"cpu": Figure(60.0, 8)}})
     assert (both.figure, both.met) == (Figure(0.5, 8), True)
+
+
+def test_a_distance_needs_both_of_its_figures_and_has_no_sign() -> None:
+    row = Row(line=6, what="apart", of=Of("a", "p99"), sense="<=", limit=0.1, less=Of("b", "p99"))
+    ours = {"p99": Figure(0.05, 100)}
+    assert judged(row, {("olbench", "a"): ours}).met is None
+    verdict = judged(row, {("olbench", "a"): ours, ("olbench", "b"): {"p99": Figure(0.25, 32)}})
+    assert (verdict.met, verdict.figure) == (False, Figure(0.2, 32))
 
 
 def test_requests_that_failed_break_the_bound() -> None:
