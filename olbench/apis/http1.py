@@ -9,6 +9,7 @@ from olbench.apis.stamps import Trace
 MOST_HEAD = 64 * 1024
 MOST_BODY = 256 * 1024 * 1024
 MOST_HELD = 64 * 1024
+CHUNKED = b"\r\ntransfer-encoding: chunked"
 END = b"\r\n\r\n"  # what a chunked response ends with, and no line of JSON
 
 
@@ -23,8 +24,9 @@ class _TooLargeError(Exception):
 class Response:
     """A response that is coming. `headed` and `done` say how far it is, `keep` whether the connection outlives it.
 
-    Where the body comes in chunks and nobody waits for its pieces, receives are held and parsed in one go when the
-    last one looks like the end: a parser that runs between two tokens of another stream delays that stream's stamp.
+    Where the body comes in chunks and nobody waits for its pieces, receives are held, from the first one on, and parsed
+    in one go when the last one looks like the end: a parser that runs between two tokens of another stream delays
+    that stream's stamp.
     """
 
     __slots__ = (
@@ -61,11 +63,12 @@ class Response:
         self.headed = False
         self.done = False
         self.keep = False
-        self._parser: Any = httptools.HttpResponseParser(self)
+        self._parser: Any = None  # made when it is needed: not while requests leave
 
     def take(self, data: bytes, stamp: int, *, stamped: bool) -> None:
         """One receive and when it came; `stamped`: by the source that the trace names. Raises NotHttpError."""
-        if self._lazy:
+        if self._lazy or (not self._bytes and not self._watched and _comes_in_chunks(data)):
+            self._lazy = True
             self._held.append((data, stamp, stamped))
             self._held_bytes += len(data)
             if len(data) >= len(END) and data[-4:] != END and self._held_bytes < MOST_HELD:
@@ -99,6 +102,8 @@ class Response:
         self._bytes += len(data)
         if self.done:
             raise NotHttpError("bytes came after the end of the response")
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         try:
             self._parser.feed_data(data)
             self._bound(0 if trace.size != before else len(data))
@@ -186,6 +191,12 @@ class Response:
         """The response is whole."""
         if not self._interim:
             self.done = True
+
+
+def _comes_in_chunks(data: bytes) -> bool:
+    """Whether a whole head says so at first glance; the parser has the last word."""
+    head, end, _ = data.partition(END)
+    return bool(end) and CHUNKED in head.lower()
 
 
 def _sentence(fault: BaseException) -> str:
