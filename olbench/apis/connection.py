@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from olbench.apis.http1 import NotHttpError, Response
 from olbench.apis.outgoing import Outgoing
+from olbench.apis.patience import NEVER_NS, Patience
 from olbench.apis.stamps import ROOM, TIMESPEC, Offset, Trace, offset, stepped
 from olbench.apis.tls import Tls
 from olbench.clock import now
@@ -39,12 +40,13 @@ class Desk:
     buffer: bytearray
     into: list[memoryview]
     offset: Offset
+    patience: Patience
 
 
 def desk(*, kernel: bool) -> Desk:
     """A desk of its own."""
     buffer = bytearray(ROOM_OF_A_RECEIVE)
-    return Desk(kernel, buffer, [memoryview(buffer)], Offset())
+    return Desk(kernel, buffer, [memoryview(buffer)], Offset(), Patience())
 
 
 class Connection:
@@ -64,7 +66,6 @@ class Connection:
         self._trace: Trace | None = None
         self._response: Response | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._on_body: Callable[[], None] | None = None
         self._out = Outgoing(sock)
         self._head_only = False
@@ -129,7 +130,7 @@ class Connection:
         self._began = began = now()
         self._last: int | None = None
         soonest = min(limits.first_ns, limits.between_ns, limits.total_ns)
-        self._timer = self._loop.call_later(soonest / 1e9, self._watch)
+        self._desk.patience.watch(self, began + soonest)
         if self._kernel:
             trace.source = "kernel"
             trace.offset = self._desk.offset.at(began)
@@ -230,16 +231,16 @@ class Connection:
         self._lost(f"the connection broke: {fault}")
         self.close()
 
-    def _watch(self) -> None:
-        """A limit may have passed; the timer was not moved at each receive, so look, and wait for the rest."""
-        limits, at = self._limits, now()
+    def look(self, at_ns: int) -> int:
+        """End the exchange if a limit has passed; when the next one may have. Not moved at each receive: see Patience."""
+        limits = self._limits
         quiet = self._began + limits.first_ns if self._last is None else self._last + limits.between_ns
         due = min(quiet, self._began + limits.total_ns)
-        if at < due:
-            self._timer = self._loop.call_later((due - at) / 1e9, self._watch)
-            return
-        self._fail(StalledError(_stall(limits, self._began, self._last, at)))
+        if at_ns < due:
+            return due
+        self._fail(StalledError(_stall(limits, self._began, self._last, at_ns)))
         self.close()
+        return NEVER_NS
 
     # --- the end ---------------------------------------------------------------------------------------------
 
@@ -285,9 +286,7 @@ class Connection:
     def _release(self) -> asyncio.Future[None] | None:
         self._trace = None
         self._out.stop()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._desk.patience.forget(self)
         waiter, self._waiter = self._waiter, None
         return waiter
 

@@ -85,20 +85,16 @@ class _Reading:
 
     def _add(self, decoded: Line, came: StampedLine) -> None:
         _, stamp_ns, coalesced, unstamped = came
-        answer, thought = decoded.answer(), decoded.thought()
+        bits = (COALESCED if coalesced else 0) | (UNSTAMPED if unstamped else 0)
+        if answer := decoded.answer():
+            bits |= TEXT
+            self.text.append(answer)
+        if thought := decoded.thought():
+            bits |= THINKING
+            self.thinking.append(thought)
         self.arrived.append(stamp_ns)
         self.created.append(unix_ns(decoded.created_at))
-        self.kind.append(
-            (TEXT if answer else 0)
-            | (THINKING if thought else 0)
-            | (COALESCED if coalesced else 0)
-            | (UNSTAMPED if unstamped else 0)
-            | (FINAL if decoded.done else 0)
-        )
-        if answer:
-            self.text.append(answer)
-        if thought:
-            self.thinking.append(thought)
+        self.kind.append(bits | FINAL if decoded.done else bits)
         if decoded.done:
             self.counts = Counts(
                 total_ns=decoded.total_duration,

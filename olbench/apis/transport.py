@@ -92,6 +92,7 @@ class Transport(httpx.AsyncBaseTransport):
         """Close idle connections; those in use close when their exchange ends."""
         while self._idle:
             self._idle.pop().close()
+        self._desk.patience.end()
         if self._other is not None:
             await self._other.aclose()
 

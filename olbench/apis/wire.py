@@ -71,11 +71,15 @@ class Line(msgspec.Struct):
 
     def answer(self) -> str:
         """Answer text of the line, from either endpoint."""
-        return (self.response or "") + ((self.message and self.message.content) or "")
+        if self.message is None:
+            return self.response or ""
+        return (self.response or "") + (self.message.content or "")
 
     def thought(self) -> str:
         """Thinking text of the line, from either endpoint."""
-        return (self.thinking or "") + ((self.message and self.message.thinking) or "")
+        if self.message is None:
+            return self.thinking or ""
+        return (self.thinking or "") + (self.message.thinking or "")
 
 
 _decoder = msgspec.json.Decoder(Line)
@@ -127,29 +131,28 @@ def unix_ns(created_at: str | None) -> int:
 
     Go writes the year 1 where no time was set: that, and what else 64 bits of nanoseconds do not reach, is none.
     """
-    found = _unix_ns(created_at) if created_at else 0
-    return found if abs(found) <= _LARGEST else 0
-
-
-def _unix_ns(created_at: str) -> int:
+    if not created_at:
+        return 0
+    digits = created_at[20:29]
     try:
-        if len(created_at) == 30 and created_at[29] == "Z":  # as Go writes it nine times out of ten
-            return _seconds(created_at[:19]) * 1_000_000_000 + _nine(created_at[19:29])
-        seconds = _seconds(created_at[:19])
-        rest = created_at[19:]
-        fraction = ""
-        if rest.startswith("."):
-            fraction = rest[1:].rstrip("Zz").split("+")[0].split("-")[0]
-            rest = rest[1 + len(fraction) :]
-        return (seconds - _zone(rest)) * 1_000_000_000 + int(fraction[:9].ljust(9, "0"))
+        # As Go writes it nine times out of ten.
+        if len(created_at) == 30 and created_at[29] == "Z" and created_at[19] == "." and digits.isdecimal():
+            found = _seconds(created_at[:19]) * 1_000_000_000 + int(digits)
+        else:
+            found = _any_unix_ns(created_at)
     except ValueError:
         return 0
+    return found if -_LARGEST <= found <= _LARGEST else 0
 
 
-def _nine(fraction: str) -> int:
-    if fraction[0] != "." or not fraction[1:].isdecimal():
-        raise ValueError(fraction)
-    return int(fraction[1:])
+def _any_unix_ns(created_at: str) -> int:
+    seconds = _seconds(created_at[:19])
+    rest = created_at[19:]
+    fraction = ""
+    if rest.startswith("."):
+        fraction = rest[1:].rstrip("Zz").split("+")[0].split("-")[0]
+        rest = rest[1 + len(fraction) :]
+    return (seconds - _zone(rest)) * 1_000_000_000 + int(fraction[:9].ljust(9, "0"))
 
 
 @lru_cache(maxsize=256)
