@@ -110,6 +110,12 @@ async def _until_done(
 def _undisturbed() -> Iterator[None]:
     # A collection in the middle of a cell stops the loop for tens of milliseconds: one before it, none within.
     gc.collect()
+    with _uncollected():
+        yield
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
     gc.disable()
     try:
         yield
@@ -119,5 +125,6 @@ def _undisturbed() -> Iterator[None]:
 
 def decoded(api: Api, cell: Cell, taken: Iterable[Taken]) -> tuple[Sample, ...]:
     """The samples, in the order in which they were wanted."""
-    found = (api.sample(cell, one.wire, one.reply, one.stream) for one in taken)
+    with _uncollected():  # many small objects, and no circle among them that would have to be found
+        found = [api.sample(cell, one.wire, one.reply, one.stream) for one in taken]
     return tuple(sorted(found, key=lambda sample: (sample.wanted_ns, sample.index)))

@@ -1,6 +1,7 @@
 """A reply of /api/generate or /api/chat into a Sample, after the cell. Pure."""
 
 from array import array
+from collections.abc import Sequence
 
 from olbench.apis.outcome import of_fault, of_words
 from olbench.apis.wire import Line, StampedLine, line, lines, said, unix_ns
@@ -66,49 +67,69 @@ class _Reading:
 
     def take(self, reply: Reply) -> tuple[Outcome, str] | None:
         """Read all lines; the failure that they tell of, or None."""
-        whole = reply.fault is None
         stamped = list(lines(reply.body, reply.marks, reply.unstamped))
-        for number, one in enumerate(stamped, 1):
-            try:
-                decoded = line(one.text)
-            except ValueError as fault:
-                if not whole and number == len(stamped):
-                    return None  # the stream broke in the middle of this line: cut off, not garbage
-                if whole and number == len(stamped) and one.text.startswith(b"{") and number > 1:
-                    return "cut_off", "the stream ended in the middle of a line"
-                return "stream_error", f"line {number} is not what the API sends: {fault}"
-            if decoded.error is not None:
-                words = said(decoded.error)
-                return of_words(words, "stream_error"), words
-            self._add(decoded, one)
-        return None
+        read, failed = _read([one.text for one in stamped], whole=reply.fault is None)
+        # Column by column: of lines there are many thousands, and what is done for each adds up.
+        came = stamped[: len(read)]
+        self.arrived.extend([one.stamp_ns for one in came])
+        self.created.extend([unix_ns(one.created_at) for one in read])
+        self.kind += bytes(map(self._said, read, came))
+        return failed
 
-    def _add(self, decoded: Line, came: StampedLine) -> None:
-        _, stamp_ns, coalesced, unstamped = came
-        bits = (COALESCED if coalesced else 0) | (UNSTAMPED if unstamped else 0)
-        if answer := decoded.answer():
+    def _said(self, one: Line, came: StampedLine) -> int:
+        """The bits of a line; its words are kept."""
+        bits = (COALESCED if came.coalesced else 0) | (UNSTAMPED if came.unstamped else 0)
+        if answer := one.answer():
             bits |= TEXT
             self.text.append(answer)
-        if thought := decoded.thought():
+        if thought := one.thought():
             bits |= THINKING
             self.thinking.append(thought)
-        self.arrived.append(stamp_ns)
-        self.created.append(unix_ns(decoded.created_at))
-        self.kind.append(bits | FINAL if decoded.done else bits)
-        if decoded.done:
-            self.counts = Counts(
-                total_ns=decoded.total_duration,
-                load_ns=decoded.load_duration,
-                prompt_eval_count=decoded.prompt_eval_count,
-                prompt_eval_ns=decoded.prompt_eval_duration,
-                cached_count=decoded.prompt_eval_cached_count,
-                eval_count=decoded.eval_count,
-                eval_ns=decoded.eval_duration,
-                done_reason=decoded.done_reason,
-            )
+        if one.done:
+            bits |= FINAL
+            self.counts = _counts(one)
+        return bits
 
     def chunks(self) -> Chunks:
         return Chunks(self.arrived, self.created, bytes(self.kind)) if self.kind else NO_CHUNKS
+
+
+def _read(texts: Sequence[bytes], *, whole: bool) -> tuple[list[Line], tuple[Outcome, str] | None]:
+    """The lines up to the first one that is none, or that tells of a failure; and that failure."""
+    read: list[Line] = []
+    for text in texts:
+        try:
+            one = line(text)
+        except ValueError as fault:
+            return read, _unreadable(len(read) + 1, len(texts), text, fault, whole=whole)
+        if one.error is not None:
+            words = said(one.error)
+            return read, (of_words(words, "stream_error"), words)
+        read.append(one)
+    return read, None
+
+
+def _unreadable(
+    number: int, count: int, text: bytes, fault: ValueError, *, whole: bool
+) -> tuple[Outcome, str] | None:
+    if not whole and number == count:
+        return None  # the stream broke in the middle of this line: cut off, not garbage
+    if whole and number == count and text.startswith(b"{") and number > 1:
+        return "cut_off", "the stream ended in the middle of a line"
+    return "stream_error", f"line {number} is not what the API sends: {fault}"
+
+
+def _counts(final: Line) -> Counts:
+    return Counts(
+        total_ns=final.total_duration,
+        load_ns=final.load_duration,
+        prompt_eval_count=final.prompt_eval_count,
+        prompt_eval_ns=final.prompt_eval_duration,
+        cached_count=final.prompt_eval_cached_count,
+        eval_count=final.eval_count,
+        eval_ns=final.eval_duration,
+        done_reason=final.done_reason,
+    )
 
 
 def _ending(cell: Cell, read: _Reading) -> tuple[Outcome, str]:

@@ -33,9 +33,10 @@ def lines(body: bytes, marks: Ints, unstamped: Sequence[int] = ()) -> Iterator[S
     """
     stamps, ends = marks[0::2].tolist(), marks[1::2].tolist()
     ours = frozenset(unstamped)
-    at, last, end = 0, len(ends), 0
+    at, last, end, size = 0, len(ends), 0, len(body)
     for text in body.split(b"\n"):
-        end = min(end + len(text) + 1, len(body))
+        end += len(text) + 1
+        end = min(end, size)  # the last one has no newline
         while at < last and ends[at] < end:
             at += 1
         if at == last:
@@ -44,14 +45,14 @@ def lines(body: bytes, marks: Ints, unstamped: Sequence[int] = ()) -> Iterator[S
             yield StampedLine(bare, stamps[at], ends[at] > end, at in ours)
 
 
-class Turn(msgspec.Struct):
+class Turn(msgspec.Struct, gc=False):
     """`message` of /api/chat."""
 
     content: str | None = None
     thinking: str | None = None
 
 
-class Line(msgspec.Struct):
+class Line(msgspec.Struct, gc=False):
     """One line of /api/generate or /api/chat; unknown fields are ignored, missing ones are None."""
 
     created_at: str | None = None
