@@ -102,6 +102,15 @@ class Connection:
         """Whether the next exchange may use this connection."""
         return not self.closed and self._trace is None and self._keep
 
+    def left(self) -> bool:
+        """Whether the server has closed an idle connection, and the loop had no turn yet to hear of it."""
+        try:
+            return self._sock.recv(1, socket.MSG_PEEK) == b""
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+
     @property
     def busy(self) -> bool:
         """Whether a response is still coming."""

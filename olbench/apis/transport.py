@@ -104,21 +104,25 @@ class Transport(httpx.AsyncBaseTransport):
         reused = connection.used
         try:
             await connection.exchange(data, trace, limits, on_body=on_body)
-        except CutOffError:
-            # A server may close an idle connection just as we send on it: nothing of the request was answered,
-            # so it goes once more, on a new connection, and its stamps with it. One that was lost later had begun.
+        except CutOffError as fault:
+            # A server may close an idle connection just as we send on it, and the two cross on the way: nothing of the
+            # request was answered, so it goes once more, on a new connection, and its stamps with it. One that was lost
+            # later had begun.
             lost = trace.head_ns is not None or now() - (trace.sent_ns or now()) > CROSSED_NS
             if not reused or lost:
                 raise
+            try:
+                connection = await self._connect()
+            except ConnectError:
+                raise fault from None  # it did not close that connection, it died
             trace.restart()
-            connection = await self._connect()
             await connection.exchange(data, trace, limits, on_body=on_body)
         return connection
 
     def _take(self) -> Connection | None:
         while self._idle:
             connection = self._idle.pop()
-            if connection.reusable:
+            if connection.reusable and not (connection.used and connection.left()):
                 return connection
             connection.close()
         return None
