@@ -112,17 +112,7 @@ class Embedded:
         self._process = self._stderr = None
         if process is None or stderr is None:
             return ""
-        if process.stdin is not None:
-            process.stdin.close()  # which it takes as the end of its parent
-        try:
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        with stderr:
-            stderr.seek(0)
-            return stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return await lifeline.ended(process, stderr, _STOP_TIMEOUT_S)
 
 
 def usual_threads() -> int:

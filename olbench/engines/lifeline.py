@@ -1,11 +1,14 @@
 """Processes that olbench starts from its own modules: how, and how they learn that their parent is gone."""
 
+import asyncio
 import os
 import signal
 import sys
 import threading
+from asyncio.subprocess import Process
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import olbench
 
@@ -23,6 +26,21 @@ def environment() -> dict[str, str]:
     root = str(Path(olbench.__file__).parent.parent)
     rest = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{rest}" if rest else root}
+
+
+async def ended(process: Process, stderr: IO[bytes], patience_s: float) -> str:
+    """Let go of a process that watches its parent, and end it if that does not; its last words, `stderr` closed."""
+    if process.stdin is not None:
+        process.stdin.close()  # which it takes as the end of its parent
+    try:
+        async with asyncio.timeout(patience_s):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+    with stderr:
+        stderr.seek(0)
+        return stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
 
 
 def watch(then: Callable[[], object]) -> None:

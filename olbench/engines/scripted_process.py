@@ -96,14 +96,4 @@ class ScriptedProcess:
             if stderr is not None:
                 stderr.close()  # it never came to a process
             return ""
-        if process.stdin is not None:
-            process.stdin.close()  # which it takes as the end of its parent
-        try:
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        with stderr:
-            stderr.seek(0)
-            return stderr.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return await lifeline.ended(process, stderr, _STOP_TIMEOUT_S)

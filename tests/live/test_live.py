@@ -126,7 +126,7 @@ def test_another_context_is_another_load(card: ModelCard, cell: Cell) -> None:
         assert prepare.holds(await api.resident(), replace(cell, num_ctx=2048), card)
         (again,) = await asked(api, replace(cell, num_ctx=2048), QUESTION + " Again.")
         counts = (warm.counts, other.counts, again.counts)
-        return tuple((one.load_ns or 0) if one else 0 for one in counts)  # type: ignore[return-value]
+        return tuple((one.load_ns or 0) if one else 0 for one in counts)  # type: ignore[return-value]  # three counts in, three numbers out
 
     warm, reload, again = live(story)
     assert reload > 2 * max(warm, again)
