@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from olbench.findings import Stamps
-from olbench.model import Ints, Level, SelfTest
+from olbench.model import Level, SelfTest
 from olbench.prose import counted, listed
+from olbench.readings import Ints
 from olbench.units import figures as rounded
 from olbench.units import words
 

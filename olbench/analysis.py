@@ -4,29 +4,30 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from olbench import accuracy, labels, phases, stats, validity
 from olbench.answer import answer
 from olbench.column import Column
-from olbench.findings import CellFinding, Failure, Findings, Summary
-from olbench.gist import Gist, Told, all_stamps, chosen, gist, rows_by_prompt
-from olbench.metrics import METRICS, Each, Many, Metric, Whole
-from olbench.model import Cell, Facts, Outcome, Placement, Plan, Record, SelfTest
+from olbench.findings import CellFinding, Failure, Findings, Flag, Summary
+from olbench.gist import Gist, Told, all_stamps, chosen, gist, is_cold, rows_by_prompt
+from olbench.metrics import METRICS, Many, Metric, Whole
+from olbench.model import Cell, Outcome, Placement, Plan, Record, SelfTest
 from olbench.prose import tallied
+from olbench.thresholds import limits
 
 RELATED = "gaps of one answer are not independent of each other: no interval"
 NO_COLD = "no cold request was taken"
+RETEST = "run `olbench selftest` on this machine, at the run's own number of streams"
 
 
 def analyse(record: Record) -> Findings:
     """The findings of a run. Reads its observations once, in their order, and keeps none of them."""
     known = {cell.id for cell in record.plan.cells}
-    told = chosen(gist(one) for one in record.observations if one.visit.cell in known)
+    bars = limits(record.run.settings)
+    told = chosen(gist(one, bars, record.facts) for one in record.observations if one.visit.cell in known)
     names = labels.labels(record.plan.cells)
-    threads = _threads(record.facts)
-    cells = [
-        Told(cell, _planned(record.plan, cell), tuple(told.get(cell.id, ())), threads)
-        for cell in record.plan.cells
-    ]
+    cells = [_told(record, cell, bars, told.get(cell.id, ())) for cell in record.plan.cells]
     found = tuple(
         _with_errors(_finding(one, name), record.selftest) for one, name in zip(cells, names, strict=True)
     )
@@ -40,16 +41,25 @@ def analyse(record: Record) -> Findings:
         answer=answer(found, axes, failed),
         failures=failed,
         stamps=stamps,
-        doubts=(
+        flags=(
             *validity.of_run(record, sum(len(one.gists) for one in cells)),
-            *accuracy.doubts(record.selftest, stamps),
+            *(Flag("clock", sentence, RETEST) for sentence in accuracy.doubts(record.selftest, stamps)),
         ),
     )
 
 
-def _threads(facts: Facts) -> int | None:
-    found = facts.get("cpu.threads")
-    return found if isinstance(found, int) else None
+def _told(record: Record, cell: Cell, bars: Mapping[str, float], gists: Sequence[Gist]) -> Told:
+    threads = record.facts.get("cpu.threads")
+    return Told(
+        cell=cell,
+        planned=_planned(record.plan, cell),
+        gists=tuple(gists),
+        threads=threads if isinstance(threads, int) else None,
+        limits=bars,
+        facts=record.facts,
+        settings=record.run.settings,
+        card=next((card for card in record.cards if card.name == cell.model), None),
+    )
 
 
 def _planned(plan: Plan, cell: Cell) -> int:
@@ -58,6 +68,8 @@ def _planned(plan: Plan, cell: Cell) -> int:
 
 def _finding(told: Told, name: str) -> CellFinding:
     nothing = _nothing(told)
+    marked = _marked_visits(told)
+    kept = _kept(told, marked)
     return CellFinding(
         cell=told.cell,
         label=name,
@@ -65,13 +77,17 @@ def _finding(told: Told, name: str) -> CellFinding:
         visits_taken=sum(1 for one in told.gists if one.prompts),
         outcomes=told.outcomes(),
         summaries={
-            key: _summary(metric, told.column(key), NO_COLD if _is_cold(metric) else nothing)
+            key: replace(
+                _summary(metric, kept.column(key), NO_COLD if is_cold(metric) else nothing),
+                marked=_hollow(told, marked, key),
+            )
             for key, metric in METRICS.items()
         },
-        by_prompt=_by_prompt(told),
-        split=phases.split(told, nothing),
+        by_prompt=_by_prompt(kept),
+        split=phases.split(kept, nothing),
         placements=_placements(told.gists),
-        doubts=validity.of_cell(told),
+        flags=validity.of_cell(told),
+        marked=marked,
     )
 
 
@@ -81,12 +97,13 @@ def _with_errors(found: CellFinding, test: SelfTest | None) -> CellFinding:
     if held is None:
         return found
     errors = accuracy.errors(held)
-    doubt = (f"{held.doubt}: the clock's error may be larger here",) if held.doubt else ()
+    sentence = f"{held.doubt}: the clock's error may be larger here"
+    flags = (Flag("clock", sentence, RETEST),) if held.doubt else ()
     return replace(
         found,
         summaries=_marked(found.summaries, errors),
         by_prompt={name: _marked(own, errors) for name, own in found.by_prompt.items()},
-        doubts=(*found.doubts, *doubt),
+        flags=(*found.flags, *flags),
     )
 
 
@@ -94,8 +111,24 @@ def _marked(summaries: Mapping[str, Summary], errors: Mapping[str, float]) -> Ma
     return {key: replace(one, error=errors.get(key)) for key, one in summaries.items()}
 
 
-def _is_cold(metric: Metric) -> bool:
-    return isinstance(metric.of, Each) and metric.of.phase == "cold"
+def _marked_visits(told: Told) -> Mapping[int, tuple[str, ...]]:
+    """Repeat -> why a visit that gave samples is not to be judged by."""
+    return {
+        one.visit.repeat: tuple(trip.sentence for trip in one.trips)
+        for one in told.gists
+        if one.trips and one.prompts
+    }
+
+
+def _kept(told: Told, marked: Mapping[int, tuple[str, ...]]) -> Told:
+    """What figures are taken of: all but the marked visits; all where every visit is marked."""
+    sound = tuple(one for one in told.gists if one.visit.repeat not in marked)
+    return replace(told, gists=sound) if any(one.prompts for one in sound) else told
+
+
+def _hollow(told: Told, marked: Mapping[int, tuple[str, ...]], key: str) -> tuple[tuple[int, float], ...]:
+    found = ((one.visit.repeat, one.columns[key].numbers) for one in told.gists if one.visit.repeat in marked)
+    return tuple((repeat, stats.quantile(np.sort(numbers), 0.5)) for repeat, numbers in found if len(numbers))
 
 
 def _summary(metric: Metric, columns: Sequence[Column], nothing: str) -> Summary:
@@ -124,9 +157,7 @@ def _by_prompt(told: Told) -> Mapping[str, Mapping[str, Summary]]:
     if told.cell.prompt_tokens is not None:
         return {}
     rows = [rows_by_prompt(one) for one in told.gists]
-    singles = {
-        key: row for key, row in METRICS.items() if not isinstance(row.of, Whole) and not _is_cold(row)
-    }
+    singles = {key: row for key, row in METRICS.items() if not isinstance(row.of, Whole) and not is_cold(row)}
     return {
         name: {
             key: _summary(

@@ -40,6 +40,13 @@ class Column:
         places = np.arange(lengths.sum()) + np.repeat(before, lengths)
         return Column(self.numbers[places], lengths, tuple([self.reasons[row] for row in rows.tolist()]))
 
+    def without(self, why: Sequence[str]) -> "Column":
+        """The column with those samples left out that `why` gives a reason for, one entry a sample."""
+        out = np.array([bool(one) for one in why], dtype=np.bool_)
+        reasons = tuple(own or new for own, new in zip(self.reasons, why, strict=True))
+        lengths = np.where(out, 0, self.lengths)
+        return Column(self.numbers[np.repeat(~out, self.lengths)], lengths, reasons)
+
 
 def joined(runs: Sequence[Numbers]) -> Numbers:
     """The numbers of several columns in their order."""

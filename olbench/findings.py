@@ -1,7 +1,7 @@
 """What analysis says, as frozen data: values with their doubt. The report and the exports read nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from olbench.model import Cell, Outcome, Placement, Record
@@ -44,6 +44,9 @@ class Summary:
     per_visit: tuple[float, ...]  # each visit's median, in the order of repeats
     missing: tuple[tuple[str, int], ...]  # reason -> how many samples had no value for it
     error: float | None = None  # p99 of our clock's own error for it; None: unknown, or not of our clock
+    marked: tuple[
+        tuple[int, float], ...
+    ] = ()  # (repeat, median) of marked visits, which are in nothing above
 
     def below(self, estimate: Estimate) -> bool:
         """Whether a figure of this metric is smaller than the error of the clock that took it."""
@@ -72,6 +75,51 @@ class Failure:
     visits: tuple[int, ...]  # repeats in which it happened
 
 
+State = Literal["green", "amber", "grey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """What a check found wrong: evidence with its numbers, and what the reader can do about it."""
+
+    check: str  # key into validity.CHECKS
+    sentence: str
+    action: str
+    visits: tuple[int, ...] = ()  # repeats that it concerns; (): the cell, or the run, as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """One row of "Can I trust this?": a check over the whole run."""
+
+    check: str
+    name: str  # "Prompt cache"
+    state: State  # grey: it could not be looked at, and the evidence says why
+    evidence: str
+    action: str  # "" where nothing has to be done
+    cells: tuple[str, ...] = ()  # labels of the cells that it concerns; (): all, or the run as a whole
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many requests of a cell the server computes at the same time."""
+
+    count: int | None  # None: unknown, `reason` says why
+    at_least: bool  # there may be more: no request of the probe waited
+    how: str  # "the runner's command line", "a probe of 8 requests at once"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roof:
+    """How near decoding comes to what memory bandwidth allows (Williams, Waterman and Patterson, CACM 52, 2009)."""
+
+    share: Estimate  # 1: every byte that a token needs comes as fast as memory gives it
+    bandwidth: float | None  # B/s
+    by: str  # how the bandwidth is known: "measured: triad on 2 threads"
+    per_token: float | None  # bytes that one token of one stream reads
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFinding:
     """All that can be said of one cell."""
@@ -85,7 +133,22 @@ class CellFinding:
     by_prompt: Mapping[str, Mapping[str, Summary]]  # prompt name -> the sample metrics; {} for synthetic text
     split: Split
     placements: tuple[Placement, ...]  # distinct, in order of appearance
-    doubts: tuple[str, ...]  # sentences for the reader of this row
+    flags: tuple[Flag, ...]
+    marked: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # repeat -> why the visit is left out
+    contaminated: int = 0  # samples that were meant cold (or warm) and were not: left out
+    cut: int = 0  # requests at the beginning of each visit that are left out as its start-up
+    slots: Slots | None = None
+    roof: Roof | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether any visit is fit to be judged by; where none is, the figures stand and no verdict does."""
+        return self.visits_taken > len(self.marked)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The flags as sentences for the reader of this row."""
+        return tuple(dict.fromkeys(flag.sentence for flag in self.flags))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,4 +171,10 @@ class Findings:
     answer: tuple[str, ...]  # two sentences at most: the answer to the scenario's question
     failures: tuple[Failure, ...]
     stamps: Stamps
-    doubts: tuple[str, ...]  # sentences that concern the whole run
+    flags: tuple[Flag, ...]  # that concern the whole run
+    trust: tuple[Trust, ...] = ()  # every check, whether it found something or not
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """The flags as sentences that concern the whole run."""
+        return tuple(dict.fromkeys(flag.sentence for flag in self.flags))

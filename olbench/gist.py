@@ -5,19 +5,22 @@ A record may be far larger than memory. Each observation is turned into its gist
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 import numpy as np
 
 from olbench.column import Column, Numbers, Rows, joined, single
 from olbench.findings import Stamps
-from olbench.metrics import METRICS, Each, Many, Whole
+from olbench.gates import Trip, tripped
+from olbench.metrics import METRICS, Each, Many, Metric, Whole
 from olbench.model import (
     COALESCED,
     GOOD,
     UNSTAMPED,
     Cell,
+    Facts,
+    ModelCard,
     Observation,
     Outcome,
     Phase,
@@ -26,6 +29,7 @@ from olbench.model import (
     Visit,
 )
 from olbench.sample_columns import Samples, columns
+from olbench.thresholds import limits
 from olbench.visit_metrics import Visited
 
 
@@ -44,6 +48,24 @@ class Gist:
     columns: Mapping[str, Column]
     series: frozenset[str]  # names of the readings that have beats
     absent: tuple[tuple[str, str], ...]  # names of those that have none, with the reason
+    trips: tuple[Trip, ...]  # gates that the visit did not pass
+    version: str | None
+    version_after: str | None
+    after: Placement | None
+    started_ns: int
+
+    def without(self, why: Sequence[str]) -> "Gist":
+        """The gist with those measured samples left out of every figure that `why` gives a reason for."""
+        if not any(why):
+            return self
+        own = {key for key, row in METRICS.items() if not isinstance(row.of, Whole) and not is_cold(row)}
+        columns = {key: one.without(why) if key in own else one for key, one in self.columns.items()}
+        return replace(self, columns=columns)
+
+
+def is_cold(metric: Metric) -> bool:
+    """Whether a metric is of cold requests, not of the measured ones."""
+    return isinstance(metric.of, Each) and metric.of.phase == "cold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +76,10 @@ class Told:
     planned: int  # visits
     gists: tuple[Gist, ...]
     threads: int | None = None  # of the machine that olbench runs on; None: unknown
+    limits: Mapping[str, float] = field(default_factory=lambda: limits({}))
+    facts: Facts = field(default_factory=dict)  # of the machine, at the start
+    settings: Facts = field(default_factory=dict)  # what the scenario came to
+    card: ModelCard | None = None
 
     def column(self, key: str) -> list[Column]:
         """One metric, visit by visit."""
@@ -76,8 +102,10 @@ class Told:
         return sum((Counter(gist.outcomes) for gist in self.gists), Counter())
 
 
-def gist(observation: Observation) -> Gist:
-    """All that is told of one visit."""
+def gist(
+    observation: Observation, bars: Mapping[str, float] | None = None, facts: Facts | None = None
+) -> Gist:
+    """All that is told of one visit to a machine with these facts; `bars` are the thresholds that hold."""
     samples = observation.samples
     cold, measured = _good(samples, "cold"), _good(samples, "measured")
     good: dict[Phase, Samples] = {"cold": columns(cold), "measured": columns(measured)}
@@ -95,6 +123,11 @@ def gist(observation: Observation) -> Gist:
         columns={key: _column(row.of, visited, good) for key, row in METRICS.items()},
         series=frozenset(one.name for one in readings.series if len(one.t_ns)),
         absent=readings.absent,
+        trips=tripped(observation, limits({}) if bars is None else bars, facts or {}),
+        version=observation.version,
+        version_after=observation.version_after,
+        after=observation.after,
+        started_ns=observation.started_ns,
     )
 
 
@@ -150,8 +183,8 @@ def chosen(gists: Iterable[Gist]) -> dict[str, list[Gist]]:
     return cells
 
 
-def _worth(one: Gist) -> tuple[bool, bool]:
-    return one.problem is None, bool(one.prompts)
+def _worth(one: Gist) -> tuple[bool, bool, bool]:
+    return one.problem is None, bool(one.prompts), not one.trips
 
 
 def _place(entry: tuple[tuple[str, int], Gist]) -> tuple[str, int]:

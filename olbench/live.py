@@ -13,7 +13,12 @@ from olbench import units
 from olbench.clock import now
 from olbench.gist import Gist, gist
 from olbench.metrics import METRICS
-from olbench.model import GOOD, Cell, Observation, Visit
+from olbench.model import (
+    GOOD,
+    Cell,
+    Observation,
+    Visit,
+)
 
 ROWS = 8  # of the visits that ended last
 HEADLINES = ("decode", "ttft", "throughput")

@@ -6,18 +6,14 @@ server reports are nanoseconds of its own clock. None means unknown, and a sente
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
-if TYPE_CHECKING:
-    Ints = array[int]
-    Floats = array[float]
-else:  # the class takes no parameter before Python 3.12, and the store reads these annotations
-    Ints = Floats = array
+from olbench.readings import Ints, Readings
 
 Endpoint = Literal["generate", "chat"]
 CacheState = Literal["cold", "warm"]
-Phase = Literal["cold", "warmup", "measured"]
+Phase = Literal["cold", "warmup", "probe", "measured"]  # probe: finds the slots, enters no figure
 How = Literal["cold", "preloaded", "resident"]
 Outcome = Literal[
     "ok",  # done, with the output that was asked for
@@ -127,6 +123,10 @@ class ModelCard:
     blob: str | None  # name of the weights' blob, "sha256-..." ; never a path
     kv_bytes_per_token: float | None  # f16 keys and values, from model_info; None where it cannot be told
     remote: str | None  # host of a cloud model
+    touched: int | None = (
+        None  # bytes of weights that one token reads; None where the server does not say enough
+    )
+    experts: tuple[int, int] | None = None  # of a mixture: used for one token, all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +153,8 @@ class Placement:
     runner_pid: int | None  # None: remote, or not readable
     parallel: int | None  # slots, from the runner's command line
     doubts: tuple[str, ...]  # "asked for num_ctx 8192, the server gave 4096"
+    others: tuple[str, ...] = ()  # names of other models in memory
+    batch: int | None = None  # num_batch, from the runner's command line
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,31 +216,7 @@ class Sample:
     counts: Counts | None  # None: no done:true line came
     text: str
     thinking: str
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One quantity over time, e.g. "server.rss" in "B"; a beat that gave nothing has no row."""
-
-    name: str
-    unit: str  # B, s, W, °C, Hz, share, cores, count
-    t_ns: Ints  # 'q'
-    values: Floats  # 'd'
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """What the probes saw while something ran; `absent` names what could not be had, with the reason."""
-
-    series: Sequence[Series]
-    absent: tuple[tuple[str, str], ...]
-
-    def get(self, name: str) -> Series | None:
-        """The series of that name, None when there is none."""
-        return next((one for one in self.series if one.name == name), None)
-
-
-NO_READINGS = Readings((), ())
+    connect_ns: int | None = None  # of wanted to sent, what went into a new connection; 0: one was there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +234,12 @@ class Observation:
     samples: Sequence[Sample]
     baseline: Readings  # idle, before the load
     readings: Readings  # from the load to the end
+    version: str | None = None  # of the server, when the visit began
+    version_after: str | None = None  # and when it had been measured
+    after: Placement | None = None  # `placement`, seen again when all had been measured
+    facts: Facts = field(
+        default_factory=dict
+    )  # of the machine at its end, those that may change: "power.source", ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

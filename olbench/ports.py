@@ -4,7 +4,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from olbench.model import Cell, Fact, Ints, ModelCard, Prompt, Request, Resident, Sample
+from olbench.model import (
+    Cell,
+    Fact,
+    ModelCard,
+    Prompt,
+    Request,
+    Resident,
+    Sample,
+)
+from olbench.readings import Ints
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from olbench.model import Readings, Series
+from olbench.readings import Readings, Series
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,19 +11,17 @@ from typing import Any, TypeVar, overload
 
 from olbench.errors import StoreError, UsageError
 from olbench.model import (
-    NO_READINGS,
     Facts,
     Level,
     ModelCard,
     Observation,
     Plan,
-    Readings,
     Record,
     Run,
     Sample,
     SelfTest,
-    Series,
 )
+from olbench.readings import NO_READINGS, Readings, Series
 from olbench.store_columns import pack, unpack_points
 from olbench.store_schema import STEPS, VERSION
 from olbench.store_values import as_json, from_json, sample_of, sample_row

@@ -5,7 +5,8 @@ import sys
 import zlib
 from array import array
 
-from olbench.model import NO_CHUNKS, Chunks, Floats, Ints
+from olbench.model import NO_CHUNKS, Chunks
+from olbench.readings import Floats, Ints
 
 _COUNT = struct.Struct("<I")
 _LEVEL = 1  # stamps hardly shrink further, and the store must not be what a run waits for

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import msgspec
 
-from olbench.model import NO_CHUNKS, Ints, Sample
+from olbench.model import NO_CHUNKS, Sample
+from olbench.readings import Ints
 from olbench.store_columns import pack_chunks, unpack_chunks
 
 T = TypeVar("T")

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from olbench import series
 from olbench.findings import Value
-from olbench.model import TEXT, THINKING, Observation, Readings
+from olbench.model import (
+    TEXT,
+    THINKING,
+    Observation,
+)
+from olbench.readings import Readings
 from olbench.sample_columns import Samples
 from olbench.series import Line
 

@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from olbench import clock
-from olbench.model import Readings, Series
 from olbench.ports import Probe
+from olbench.readings import Readings, Series
 
 STUCK = 10_000_000_000  # ns after which a probe that does not answer is given up
 COST = "watch.cost"

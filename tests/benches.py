@@ -8,10 +8,20 @@ from typing import Any
 from pretend import CARD, SECOND, Pretend
 from virtual import START_NS
 
+from olbench.bench import Bench, State, Terms
 from olbench.clock import now
-from olbench.model import Cell, Message, ModelCard, Observation, Plan, Prompt, Readings, Series, Visit
+from olbench.model import (
+    Cell,
+    Message,
+    ModelCard,
+    Observation,
+    Plan,
+    Prompt,
+    Visit,
+)
 from olbench.probes.runner import Runner
-from olbench.run import Bench, State, Terms, execute
+from olbench.readings import Readings, Series
+from olbench.run import execute
 from olbench.workload import Batch
 
 # Four words, and five tokens that the pretend server's template adds.

@@ -14,7 +14,6 @@ from olbench.model import (
     COALESCED,
     FINAL,
     NO_CHUNKS,
-    NO_READINGS,
     TEXT,
     THINKING,
     Cell,
@@ -27,13 +26,12 @@ from olbench.model import (
     Phase,
     Placement,
     Plan,
-    Readings,
     Record,
     Run,
     Sample,
-    Series,
     Visit,
 )
+from olbench.readings import NO_READINGS, Readings, Series
 
 UNIX_NS = 1_795_000_000_000_000_000  # the server's clock at our 0
 

@@ -13,9 +13,17 @@ from virtual import START_NS
 from olbench.apis import decode
 from olbench.clock import now, sleep_until
 from olbench.errors import ServerError
-from olbench.model import Cell, Ints, ModelCard, Options, Request, Resident, Sample
+from olbench.model import (
+    Cell,
+    ModelCard,
+    Options,
+    Request,
+    Resident,
+    Sample,
+)
 from olbench.plan import load_key
 from olbench.ports import Progress, Reply, Wire
+from olbench.readings import Ints
 
 MS = 1_000_000
 SECOND = 1_000_000_000

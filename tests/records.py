@@ -20,7 +20,16 @@ from builders import (
     visits,
 )
 
-from olbench.model import Cell, Facts, ModelCard, Observation, Readings, Record, Sample, Visit
+from olbench.model import (
+    Cell,
+    Facts,
+    ModelCard,
+    Observation,
+    Record,
+    Sample,
+    Visit,
+)
+from olbench.readings import Readings
 
 __all__ = (
     "MODELS",

@@ -11,7 +11,7 @@ import pytest
 import records
 
 from olbench.analysis import analyse
-from olbench.findings import Findings
+from olbench.findings import Findings, Flag
 from olbench.metrics import METRICS
 from olbench.model import FINAL, TEXT, Chunks
 from olbench.report.exports import EXPORTS, as_csv, as_json, as_markdown
@@ -158,7 +158,10 @@ def test_no_field_of_text_is_a_formula(evil: str) -> None:
     one = records.cell(model=evil, base=evil, prompt_tokens=None, options=((evil, evil),))
     lost = records.sample(outcome="http_error", words=evil, prompt=evil)
     found = analyse(records.record([one], [records.observation(one, [lost])]))
-    found = replace(found, cells=tuple(replace(cell, doubts=(evil,), label=evil) for cell in found.cells))
+    found = replace(
+        found,
+        cells=tuple(replace(cell, flags=(Flag("slots", evil, evil),), label=evil) for cell in found.cells),
+    )
     for text in (as_csv.dump(found), as_csv.samples(found)):
         fields = [field for row in rows(text) for field in row.values()]
         assert len({len(row) for row in csv.reader(io.StringIO(text))}) == 1

@@ -19,7 +19,13 @@ from olbench.apis import http1
 from olbench.apis.http1 import NotHttpError, Response
 from olbench.apis.stamps import Trace
 from olbench.apis.wire import lines, unix_ns
-from olbench.model import COALESCED, FINAL, TEXT, UNSTAMPED, Ints
+from olbench.model import (
+    COALESCED,
+    FINAL,
+    TEXT,
+    UNSTAMPED,
+)
+from olbench.readings import Ints
 
 
 def examples(count: int) -> settings:

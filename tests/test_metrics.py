@@ -11,7 +11,13 @@ from records import cell, ns, observation, placement, readings, sample, series, 
 from olbench.column import Column
 from olbench.findings import Value
 from olbench.metrics import METRICS, Each, Many, Whole
-from olbench.model import GOOD, NO_READINGS, Counts, Observation, Sample
+from olbench.model import (
+    GOOD,
+    Counts,
+    Observation,
+    Sample,
+)
+from olbench.readings import NO_READINGS
 from olbench.sample_columns import columns
 from olbench.visit_metrics import Visited
 

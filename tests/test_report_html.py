@@ -12,7 +12,7 @@ import pytest
 import records
 
 from olbench.analysis import analyse
-from olbench.findings import Findings
+from olbench.findings import Findings, Flag
 from olbench.metrics import METRICS
 from olbench.model import Facts
 from olbench.report import html
@@ -159,7 +159,7 @@ def test_hostile_words_in_every_place_stay_words(small: Findings) -> None:
     )
     card = records.card(evil, system=evil, parameters=(("stop", evil),), family=evil)
     record = records.record([one], [visit], cards=(card,), facts={evil: evil}, facts_end={evil: "changed"})
-    told = replace(analyse(record), answer=(evil,), doubts=(evil,))
+    told = replace(analyse(record), answer=(evil,), flags=(Flag("slots", evil, evil),))
     page = html.page(with_run(told, name=evil, question=evil, scenario_text=evil, settings={evil: evil}))
     reader = read(page)
     assert reader.faults == []

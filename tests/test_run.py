@@ -8,9 +8,10 @@ from benches import OWN, Ear, bench, seconds, span, taken, terms
 from pretend import CARD, MS, SECOND, Habits, Pretend
 from records import cell
 
+from olbench.bench import Bench
 from olbench.model import Cell, Observation
 from olbench.probes.runner import Runner
-from olbench.run import Bench, execute
+from olbench.run import execute
 
 # An answer of eight tokens takes 7 x 20 ms, and the prompt nothing.
 QUICK = Habits(token_ns=0)

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "olbench"
 
 # A part imports only from parts above it. `asked` and `taken` may not be imported by `told`, nor the other way.
-WORDS = ("errors", "units", "clock", "model", "ports", "kv")
+WORDS = ("errors", "units", "clock", "readings", "model", "thresholds", "gates", "ports", "kv")
 ASKED = (
     *("address", "options", "grid", "quantization"),
     *("scenario_lines", "scenario_text", "scenario_keys", "scenario_check", "scenario_rules", "scenario"),
@@ -27,6 +27,8 @@ TAKEN = (
     "selftest_steps",
     "selftest",
     "lengths",
+    "bench",
+    "visit",
     "run",
 )
 KEPT = ("store_columns", "store_values", "store_schema", "store")
@@ -59,7 +61,7 @@ DOORS = {
     # numpy is the language of the telling half; the engine's requantization speaks it too.
     "numpy": {
         *("series", "column", "sample_columns", "sample_metrics", "visit_metrics", "metrics"),
-        *("gist", "stats", "phases", "validity"),
+        *("gist", "stats", "phases", "validity", "analysis"),
         *("report", "engines"),
     },
 }

@@ -10,7 +10,6 @@ import pytest
 
 from olbench.errors import StoreError, UsageError
 from olbench.model import (
-    NO_READINGS,
     TEXT,
     Cell,
     Chunks,
@@ -19,13 +18,12 @@ from olbench.model import (
     Observation,
     Placement,
     Plan,
-    Readings,
     Run,
     Sample,
     SelfTest,
-    Series,
     Visit,
 )
+from olbench.readings import NO_READINGS, Readings, Series
 from olbench.store import Store
 from olbench.store_columns import pack_chunks, unpack_chunks
 from olbench.store_schema import STEPS, VERSION

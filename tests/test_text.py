@@ -7,7 +7,7 @@ import pytest
 import records
 
 from olbench.analysis import analyse
-from olbench.findings import Estimate, Findings
+from olbench.findings import Estimate, Findings, Flag
 from olbench.model import Plan, Resident, Visit
 from olbench.report import text
 from olbench.report.columns import Column, cut, grid, paragraph, shortened, width_of
@@ -139,7 +139,9 @@ def test_paragraphs_break_between_words_and_between_wide_characters() -> None:
 
 
 def test_a_run_is_shown_with_question_answer_cells_and_failures(small: Findings) -> None:
-    shown = text.show(replace(small, answer=("It does.",), doubts=("The machine was busy.",)))
+    shown = text.show(
+        replace(small, answer=("It does.",), flags=(Flag("load", "The machine was busy.", ""),))
+    )
     assert shown == GOLDEN
 
 

@@ -9,10 +9,18 @@ from records import a_run, cell, observation, placement, readings, record, sampl
 
 from olbench import validity
 from olbench.gist import Told, gist
-from olbench.model import Cell, Observation, Visit
+from olbench.model import Cell, Observation, Record, Visit
 from olbench.validity import CHECKS
 
 FINE = cell()
+
+
+def of_run(seen: Record, taken: int) -> tuple[str, ...]:
+    return tuple(flag.sentence for flag in validity.of_run(seen, taken))
+
+
+def of_cell(seen: Told) -> tuple[str, ...]:
+    return tuple(flag.sentence for flag in validity.of_cell(seen))
 
 
 def told(of: Cell, seen: Sequence[Observation], planned: int | None = None) -> Told:
@@ -32,7 +40,7 @@ def visits(of: Cell, count: int, **changes: Any) -> list[Observation]:
 
 @pytest.mark.parametrize("of", [FINE, cell(concurrency=2), cell(prompt_tokens=None)])
 def test_a_sound_cell_raises_no_doubt(of: Cell) -> None:
-    assert validity.of_cell(told(of, visits(of, 3))) == ()
+    assert of_cell(told(of, visits(of, 3))) == ()
 
 
 # --- one sample at a time -------------------------------------------------------------------------------------
@@ -168,7 +176,7 @@ def test_a_clamped_context_is_told_once_also_where_the_placement_says_so() -> No
     noted = observation(FINE, [sample()], placement=placement(context_length=1024, doubts=(sentence,)))
     assert said("context", FINE, plain) == [sentence]
     assert said("context", FINE, noted) == [sentence]
-    assert validity.of_cell(told(FINE, [plain, noted, noted])).count(sentence) == 1
+    assert of_cell(told(FINE, [plain, noted, noted])).count(sentence) == 1
 
 
 def test_visits_that_were_placed_differently_are_told_with_what_differs() -> None:
@@ -283,9 +291,9 @@ def test_gpu_memory_that_is_the_cards_and_not_the_servers_is_labelled_so() -> No
 
 
 def test_a_cell_without_any_sample_breaks_no_check() -> None:
-    assert validity.of_cell(told(FINE, [], planned=3)) == ("0 of 3 planned visits gave samples",)
+    assert of_cell(told(FINE, [], planned=3)) == ("0 of 3 planned visits gave samples",)
     empty = observation(FINE, problem="refused", placement=None)
-    assert len(validity.of_cell(told(FINE, [empty], planned=1))) == 2
+    assert len(of_cell(told(FINE, [empty], planned=1))) == 2
 
 
 # --- the run --------------------------------------------------------------------------------------------------
@@ -293,22 +301,22 @@ def test_a_cell_without_any_sample_breaks_no_check() -> None:
 
 def test_a_server_that_changed_during_the_run_is_told() -> None:
     seen = record([FINE], visits(FINE, 3), facts_end={"server.version": "0.34.1"})
-    assert validity.of_run(seen, 3) == (
+    assert of_run(seen, 3) == (
         "server.version was 0.33.0 at the start and 0.34.1 at the end: not all cells met the same server",
     )
 
 
 def test_a_version_that_could_not_be_read_at_the_end_is_no_change() -> None:
-    assert validity.of_run(record([FINE], visits(FINE, 3), facts_end=None), 3) == ()
-    assert validity.of_run(record([FINE], visits(FINE, 3), facts_end={"server.version": None}), 3) == ()
+    assert of_run(record([FINE], visits(FINE, 3), facts_end=None), 3) == ()
+    assert of_run(record([FINE], visits(FINE, 3), facts_end={"server.version": None}), 3) == ()
 
 
 def test_a_battery_is_told() -> None:
     seen = record([FINE], visits(FINE, 3), facts={"power.source": "battery"})
-    assert validity.of_run(seen, 3) == ("the machine ran on battery: it may have held its clocks down",)
+    assert of_run(seen, 3) == ("the machine ran on battery: it may have held its clocks down",)
 
 
 def test_a_run_that_did_not_come_to_its_end_says_how_far_it_came() -> None:
     seen = record([FINE], visits(FINE, 1), repeats=3, run=a_run(status="interrupted"))
     assert seen.plan.visits[2] == Visit(2, FINE.id, 2)
-    assert validity.of_run(seen, 1) == ("the run was interrupted: 1 of 3 planned visits were taken",)
+    assert of_run(seen, 1) == ("the run was interrupted: 1 of 3 planned visits were taken",)

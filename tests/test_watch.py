@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 
 from olbench.clock import now
-from olbench.model import Readings
 from olbench.ports import Probe
+from olbench.readings import Readings
 from olbench.watch import STUCK, Beat, Watch, beats
 
 Values = Mapping[str, tuple[float, str]]

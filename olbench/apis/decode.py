@@ -15,11 +15,11 @@ from olbench.model import (
     Cell,
     Chunks,
     Counts,
-    Ints,
     Outcome,
     Sample,
 )
 from olbench.ports import Reply, Wire
+from olbench.readings import Ints
 
 
 def sample(cell: Cell, wire: Wire, reply: Reply, stream: int) -> Sample:

@@ -7,7 +7,7 @@ import sys
 import time
 from array import array
 
-from olbench.model import Ints
+from olbench.readings import Ints
 
 # linux/socket.h: SO_TIMESTAMPNS; Python does not name it. The control message carries a struct timespec.
 SO_TIMESTAMPNS = 35

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from olbench.model import Ints
+from olbench.readings import Ints
 
 _LARGEST = (1 << 63) - 1  # what a column holds
 _Whole = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]

@@ -13,12 +13,13 @@ from typing import Any, Literal
 import click
 
 from olbench import __version__, estimate, labels, plan, scenario, units
+from olbench.bench import Bench, State, Terms
 from olbench.clock import today
 from olbench.errors import OlbenchError, UsageError
 from olbench.live import View
 from olbench.model import GOOD, Facts, ModelCard, Observation, Plan, Run, Visit
 from olbench.ports import Engine, Prompts
-from olbench.run import Bench, State, Terms, execute
+from olbench.run import execute
 from olbench.scenario import Scenario
 from olbench.store import Store
 from olbench.verbs import files, pulling, selftest, warnings

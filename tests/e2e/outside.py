@@ -17,7 +17,8 @@ import pytest
 
 from olbench import cli
 from olbench.engines import lifeline
-from olbench.model import Observation, Readings, Record
+from olbench.model import Observation, Record
+from olbench.readings import Readings
 from olbench.store import Store
 
 PATIENCE_S = 60.0

@@ -20,8 +20,16 @@ from olbench.apis.http1 import NotHttpError, Response
 from olbench.apis.stamps import Trace
 from olbench.apis.tls import Tls
 from olbench.apis.wire import error_words
-from olbench.model import Cell, Ints, Message, Outcome, Prompt, Request, Sample
+from olbench.model import (
+    Cell,
+    Message,
+    Outcome,
+    Prompt,
+    Request,
+    Sample,
+)
 from olbench.ports import Reply, Wire
+from olbench.readings import Ints
 
 MS = 1_000_000
 CELL = Cell(

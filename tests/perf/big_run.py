@@ -29,12 +29,11 @@ from olbench.model import (
     Phase,
     Placement,
     Plan,
-    Readings,
     Run,
     Sample,
-    Series,
     Visit,
 )
+from olbench.readings import Readings, Series
 from olbench.store import Store
 
 RUN_ID = "20261122-220256-big-3f9a"

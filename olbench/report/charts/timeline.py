@@ -10,8 +10,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from olbench.findings import Findings
-from olbench.model import Observation, Series
+from olbench.model import Observation
 from olbench.prose import counted
+from olbench.readings import Series
 from olbench.report.charts import canvas
 from olbench.report.charts.canvas import Chart, Panel
 from olbench.report.palette import tint

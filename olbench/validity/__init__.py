@@ -7,11 +7,15 @@ from numpy.typing import NDArray
 
 from olbench import phases
 from olbench.column import Numbers
+from olbench.findings import Flag
 from olbench.gist import Told
 from olbench.model import GOOD, Placement, Record
 from olbench.prose import counted, distinct, listed, tallied
 from olbench.stats import VISITS_NEEDED
 from olbench.units import words
+from olbench.validity.whole import of_run
+
+__all__ = ["CHECKS", "of_cell", "of_run"]
 
 PROMPT_SHARE, PROMPT_TOKENS = 0.02, 4.0  # a prompt may miss its length by the larger of these
 SHARED = 0.10  # share of a cold prompt from the cache that is worth a word: what stands before every prompt
@@ -28,9 +32,11 @@ BLURRED_SHARE = 0.1
 VRAM_SHARE = 0.01
 
 
-def of_cell(told: Told) -> tuple[str, ...]:
+def of_cell(told: Told) -> tuple[Flag, ...]:
     """All doubts about one cell, in the order of the table."""
-    return distinct(sentence for check in CHECKS.values() for sentence in check(told))
+    return tuple(
+        Flag(key, sentence, "") for key, check in CHECKS.items() for sentence in distinct(check(told))
+    )
 
 
 # --- what is missing ------------------------------------------------------------------------------------------
@@ -281,34 +287,3 @@ CHECKS: Mapping[str, Callable[[Told], Iterator[str]]] = {
     "blurred stamps": _blurred,
     "GPU memory": _gpu_memory,
 }
-
-# --- the run --------------------------------------------------------------------------------------------------
-
-# What must not change while a run goes on; updaters restart servers on their own.
-STEADY = ("server.version", "engine.name", "engine.version")
-
-
-ENDS = {"running": "goes on", "complete": "ended", "interrupted": "was interrupted", "failed": "failed"}
-
-
-def of_run(record: Record, visits: int) -> tuple[str, ...]:
-    """All doubts about the run as a whole, of whose plan so many `visits` were taken."""
-    return (*_changed(record), *_battery(record), *_unfinished(record, visits))
-
-
-def _changed(record: Record) -> Iterator[str]:
-    for fact in STEADY:
-        before, after = record.facts.get(fact), (record.facts_end or {}).get(fact)
-        if before is not None and after is not None and before != after:
-            yield f"{fact} was {before} at the start and {after} at the end: not all cells met the same server"
-
-
-def _battery(record: Record) -> Iterator[str]:
-    if "battery" in (record.facts.get("power.source"), (record.facts_end or {}).get("power.source")):
-        yield "the machine ran on battery: it may have held its clocks down"
-
-
-def _unfinished(record: Record, visits: int) -> Iterator[str]:
-    planned = len(record.plan.visits)
-    if record.run.status != "complete" or visits < planned:
-        yield f"the run {ENDS[record.run.status]}: {visits} of {counted(planned, 'planned visit')} were taken"

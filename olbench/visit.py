@@ -1,0 +1,196 @@
+"""One visit to a cell: prepare, warm up, measure, hand over what was seen."""
+
+import asyncio
+from collections.abc import Mapping
+
+from olbench import lengths, prepare, workload
+from olbench.bench import Bench
+from olbench.clock import now, today
+from olbench.drive import closed_loop, decoded
+from olbench.errors import ServerError
+from olbench.model import GOOD, Cell, How, Observation, Phase, Placement, Request, Sample, Visit
+from olbench.plan import load_key
+from olbench.ports import Prompts
+from olbench.readings import NO_READINGS
+
+GRACE_NS = 10_000_000_000  # a server that was restarted by its supervisor is back within this
+GONE_GRACE_NS = 2_000_000_000  # for one that did not come back then
+BASELINE_S = 0.3  # long enough for a few beats of every probe
+
+
+async def take(bench: Bench, visit: Visit, cell: Cell) -> Observation:
+    """One visit. Never raises for what a server does: that becomes the observation's problem."""
+    taking = _Visit(bench, visit, cell)
+    try:
+        await taking.prepare()
+        if not taking.over():
+            await taking.measure()
+    except ServerError as fault:
+        taking.problem = str(fault)
+    return taking.observation()
+
+
+class _Visit:
+    """A visit that is under way."""
+
+    def __init__(self, bench: Bench, visit: Visit, cell: Cell) -> None:
+        self.bench = bench
+        self.visit = visit
+        self.cell = cell
+        self.card = prepare.cards_by_name(bench.cards).get(cell.model)
+        self.problem: str | None = None
+        self.notes: list[str] = []
+        self.samples: list[Sample] = []
+        self.placement: Placement | None = None
+        self.baseline = NO_READINGS
+        self.measured_ns: int | None = None
+        self.requests: Mapping[Phase, tuple[Request, ...]] = {}
+        bench.watch.cut()  # what came between two visits belongs to none
+        self.started_at = today()
+        self.started_ns = now()
+
+    async def prepare(self) -> None:
+        """The right model in memory, with exactly this cell's options, and the requests ready."""
+        await self._reach()
+        cold = self.bench.terms.cold_load
+        prompts = await self._prompts()
+        self.requests = self._requests(prompts, cold=cold)
+        if cold:
+            await self._clear()
+            await self._loop("cold", streams=1)
+            if not self.over() and self.samples[-1].outcome in GOOD:
+                self.placement = await self._verify("cold", None)
+        elif self.placement is None:  # else it was loaded to find the prompt's length
+            await self._load()
+        self._refuse_unplaced()
+
+    async def measure(self) -> None:
+        """Warm-up, then the measured requests."""
+        await self._loop("warmup", streams=self.cell.concurrency)
+        if self.over():
+            return
+        await self._loop("measured", streams=self.cell.concurrency)
+        self._judge()
+
+    def over(self) -> bool:
+        """Whether the visit ends here."""
+        if self.bench.stop.is_set() and self.problem is None:
+            self.problem = "interrupted"
+        return self.problem is not None
+
+    def observation(self) -> Observation:
+        """All that it gave."""
+        return Observation(
+            visit=self.visit,
+            started_at=self.started_at,
+            started_ns=self.started_ns,
+            measured_ns=self.measured_ns,
+            ended_ns=now(),
+            placement=self.placement,
+            problem=self.problem,
+            notes=tuple(self.notes),
+            samples=tuple(self.samples),
+            baseline=self.baseline,
+            readings=self.bench.watch.cut(),
+        )
+
+    # --- preparing -------------------------------------------------------------------------------------------
+
+    async def _reach(self) -> None:
+        try:
+            await prepare.reachable(self.bench.api, 0)
+        except ServerError:
+            self.bench.audience.doing("waiting for the server")
+            if self.bench.revive is not None:
+                await self.bench.revive()
+                self.notes.append("the engine had died and was started again")
+            # Forty visits to a server that nobody starts again need not wait in full each.
+            patience = GONE_GRACE_NS if self.bench.state.gone else GRACE_NS
+            self.bench.state.gone = True
+            await prepare.reachable(self.bench.api, patience)
+        self.bench.state.gone = False
+
+    async def _prompts(self) -> Prompts:
+        if self.bench.own_prompts is not None:
+            return self.bench.own_prompts
+        terms, sizes = self.bench.terms, self.bench.state.sizes
+        key = lengths.key(self.cell, self.card)
+        if key not in sizes:
+            await self._load()
+            self.bench.audience.doing("finding the prompt's length")
+            text = lengths.Text(terms.language, terms.system, terms.seed, terms.nonce)
+            found = await lengths.settled(self.bench.api, self.cell, text, terms.timeout_ns)
+            sizes[key] = found.size
+        return workload.Synthetic(terms.language, sizes[key], terms.seed, terms.system)
+
+    def _requests(self, prompts: Prompts, *, cold: bool) -> Mapping[Phase, tuple[Request, ...]]:
+        terms = self.bench.terms
+        made = workload.requests(
+            self.cell,
+            prompts,
+            seed=terms.seed,
+            repeat=self.visit.repeat,
+            run_nonce=terms.nonce,
+            warmup=terms.warmup,
+            measured=terms.requests,
+            cold=cold,
+        )
+        phases: tuple[Phase, ...] = ("cold", "warmup", "measured")
+        return {phase: tuple(one for one in made if one.phase == phase) for phase in phases}
+
+    async def _load(self) -> None:
+        if prepare.holds(await self.bench.api.resident(), self.cell, self.card) and self._same_load():
+            self.placement = await self._verify("resident", None)
+            return
+        await self._clear()
+        self.bench.audience.doing("loading")
+        preload_ns = await self.bench.api.preload(self.cell)
+        self.placement = await self._verify("preloaded", preload_ns)
+        self.bench.state.loaded = load_key(self.cell)
+
+    def _same_load(self) -> bool:
+        return self.bench.state.loaded == load_key(self.cell)
+
+    async def _clear(self) -> None:
+        self.bench.audience.doing("unloading")
+        self.bench.state.loaded = self.placement = None
+        await prepare.cleared(self.bench.api)
+        self.bench.watch.cut()
+        await asyncio.sleep(BASELINE_S)
+        self.baseline = self.bench.watch.cut()
+
+    async def _verify(self, how: How, preload_ns: int | None) -> Placement:
+        runner = await asyncio.to_thread(self.bench.runner, self.card)
+        return await prepare.verified(
+            self.bench.api, self.cell, self.card, how=how, preload_ns=preload_ns, runner=runner
+        )
+
+    def _refuse_unplaced(self) -> None:
+        if self.problem is None and self.placement is None:
+            last = self.samples[-1]
+            self.problem = (
+                f"the first request, which was to load the model, ended as {last.outcome}: {last.words}"
+            )
+
+    # --- measuring -------------------------------------------------------------------------------------------
+
+    async def _loop(self, phase: Phase, *, streams: int) -> None:
+        requests = self.requests[phase]
+        if not requests:
+            return
+        self.bench.audience.doing(
+            {"cold": "cold start", "warmup": "warming up", "measured": "measuring"}[phase]
+        )
+        api = self.bench.api
+        wires = [api.encode(self.cell, one) for one in requests]
+        taken = await closed_loop(
+            api, wires, streams=streams, timeout_ns=self.bench.terms.timeout_ns, stop=self.bench.stop
+        )
+        self.samples.extend(decoded(api, self.cell, taken))
+
+    def _judge(self) -> None:
+        measured = [one for one in self.samples if one.phase == "measured"]
+        self.measured_ns = measured[0].wanted_ns if measured else None
+        if not self.over() and not any(one.outcome in GOOD for one in measured):
+            first = measured[0]
+            self.problem = f"none of {len(measured)} requests succeeded; the first ended as {first.outcome}: {first.words}"
