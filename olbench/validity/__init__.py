@@ -9,7 +9,7 @@ from olbench import phases
 from olbench.column import Numbers
 from olbench.findings import Flag
 from olbench.gist import Told
-from olbench.model import GOOD, Placement, Record
+from olbench.model import GOOD, Placement
 from olbench.prose import counted, distinct, listed, tallied
 from olbench.stats import VISITS_NEEDED
 from olbench.units import words
