@@ -272,6 +272,19 @@ class SelfTest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bandwidth:
+    """What this machine's memory gave, in bytes a second."""
+
+    at: str  # UTC, ISO 8601
+    olbench: str  # version
+    machine: str  # as of SelfTest, but without what memory does not depend on
+    threads: int  # with which the best was reached
+    array: int  # bytes of each array
+    add: float  # two arrays read, one written: STREAM's Add
+    read: float  # one array read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """The frame of one execution of a plan."""
 

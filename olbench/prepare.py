@@ -60,7 +60,7 @@ async def verified(
     """What the server did with the model, held against what was asked of it."""
     resident = await api.resident()
     found = _own(resident, cell, card)
-    parallel = runner.settings.get("runner.parallel")
+    parallel, batch = (runner.settings.get(name) for name in ("runner.parallel", "runner.batch"))
     return Placement(
         how=how,
         preload_ns=preload_ns,
@@ -71,6 +71,8 @@ async def verified(
         runner_pid=runner.pid,
         parallel=parallel if isinstance(parallel, int) else None,
         doubts=tuple(_doubts(resident, found, cell, card)),
+        others=_others(resident, found),
+        batch=batch if isinstance(batch, int) else None,
     )
 
 
@@ -84,10 +86,14 @@ def _doubts(
         doubts.append(f"asked for num_ctx {cell.num_ctx}, the server gave {found.context_length}")
     if card and card.digest and found.digest and found.digest != card.digest:
         doubts.append(f"{cell.model} changed during the run: its digest is now {found.digest[:12]}")
-    others = [one.name for one in resident if one is not found]
+    others = _others(resident, found)
     if others:
         doubts.append(f"also in memory: {', '.join(others)}")
     return doubts
+
+
+def _others(resident: tuple[Resident, ...], found: Resident | None) -> tuple[str, ...]:
+    return tuple(one.name for one in resident if one is not found)
 
 
 def _own(resident: tuple[Resident, ...], cell: Cell, card: ModelCard | None) -> Resident | None:

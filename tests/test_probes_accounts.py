@@ -71,11 +71,22 @@ def test_the_machine_is_read_from_its_files(proc: Path) -> None:
 
 
 @linux
+def test_waits_for_memory_are_those_of_some_task(proc: Path) -> None:
+    (proc / "pressure").mkdir()
+    (proc / "pressure" / "memory").write_text(
+        "some avg10=1.00 avg60=0.50 avg300=0.10 total=2500000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n"
+    )
+    one = LinuxMachine(proc)
+    assert one.waited() == 2.5
+    one.close()
+
+
+@linux
 def test_a_kernel_that_tells_less_leaves_it_unknown(proc: Path) -> None:
     (proc / "vmstat").write_text("nr_x 1\n")
     (proc / "meminfo").write_text("MemTotal: 100 kB\n")
     one = LinuxMachine(proc)
-    assert (one.ticks().swapped_in, one.space()) == (None, Space(None, None))
+    assert (one.ticks().swapped_in, one.space(), one.waited()) == (None, Space(None, None), None)
     one.close()
 
 

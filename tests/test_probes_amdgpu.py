@@ -19,6 +19,7 @@ CARD = {
     "mem_busy_percent": "41",
     "hwmon/hwmon3/power1_average": "215500000",
     "hwmon/hwmon3/power1_cap": "300000000",
+    "hwmon/hwmon3/power1_cap_default": "327000000",
     "hwmon/hwmon3/temp1_input": "64000",
     "hwmon/hwmon3/freq1_input": "1980000000",
     "hwmon/hwmon3/freq2_input": "1249000000",
@@ -43,6 +44,7 @@ def test_a_gpu_is_read_in_base_units(tmp_path: Path) -> None:
         "gpu0.temperature": (pytest.approx(64.0), "°C"),
         "gpu0.sm_clock": (1.98e9, "Hz"),
         "gpu0.mem_clock": (1.249e9, "Hz"),
+        "gpu0.power_limit": (pytest.approx(300.0), "W"),
     }
     probe.close()
 
@@ -54,6 +56,7 @@ def test_facts_tell_what_the_gpu_is(tmp_path: Path) -> None:
         "gpu0.total": 24 * GIB,
         "gpu0.gtt_total": 32 * GIB,
         "gpu0.power_limit": 300.0,
+        "gpu0.power_default": 327.0,
     }
 
 
@@ -77,6 +80,7 @@ def test_what_the_driver_does_not_show_is_absent_with_the_reason(tmp_path: Path)
     assert probe.absent() == {
         "gpu0.mem_util": "the amdgpu driver does not show it for this GPU",
         "gpu0.server": "the amdgpu driver does not show how much memory each process uses",
+        "gpu0.foreign": "the amdgpu driver does not show how much memory each process uses",
         "gpu0.throttle": "the amdgpu driver does not show why clocks are low",
     }
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from olbench.probes.facts import machine
+from olbench.probes.facts import changing, machine
 
 pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="files as Linux has them")
 
@@ -78,3 +78,16 @@ def test_a_machine_that_shows_no_files_has_facts_that_are_unknown(tmp_path: Path
     unknown = ("os.version", "cpu.model", "cpu.governor", "power.source", "machine.hypervisor")
     assert [facts[name] for name in unknown] == [None] * 5
     assert isinstance(facts["ram.total"], int)
+
+
+def test_what_may_change_is_told_again_as_it_was_told_first(tmp_path: Path) -> None:
+    _write(tmp_path, LAPTOP)
+    assert changing(tmp_path) == {
+        "power.source": "battery",
+        "cpu.governor": "performance, powersave",
+        "power.profile": "balanced",
+    }
+    (tmp_path / "sys/class/power_supply/AC/online").write_text("1\n")
+    (tmp_path / "sys/firmware/acpi/platform_profile").unlink()
+    assert changing(tmp_path) == {"power.source": "mains", "cpu.governor": "performance, powersave"}
+    assert changing(tmp_path).items() <= machine(tmp_path).items()

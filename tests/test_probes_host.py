@@ -7,7 +7,7 @@ import pytest
 
 from olbench.probes import for_server
 from olbench.probes.accounts import Account, Memory, Private, Space, Ticks
-from olbench.probes.host import RATE_EVERY, UNSHARED_COST, UNSHARED_EVERY, Host
+from olbench.probes.host import PRESSURE_EVERY, RATE_EVERY, UNSHARED_COST, UNSHARED_EVERY, Host
 from olbench.probes.processes import Tree
 from olbench.probes.runner import Runner
 from olbench.probes.sums import Totals, rates, resident, unshared
@@ -70,12 +70,16 @@ class Whole:
 
     def __init__(self) -> None:
         self.busy = 0.0
+        self.stood_still: float | None = 0.0
 
     def ticks(self) -> Ticks:
         return Ticks(self.busy, None, None, None)
 
     def space(self) -> Space:
         return Space(8e9, None)
+
+    def waited(self) -> float | None:
+        return self.stood_still
 
     def close(self) -> None:
         pass
@@ -191,6 +195,29 @@ def test_rates_wait_until_ticks_are_small_against_the_span(scene: Scene) -> None
     assert found["host.other_cpu"] == pytest.approx(0.4)
 
 
+def test_waits_for_memory_are_a_share_of_the_time_over_spans_in_which_the_kernel_counts(scene: Scene) -> None:
+    scene.read()
+    scene.clock.ns, scene.whole.stood_still = PRESSURE_EVERY - 1, 0.4
+    assert "host.memory_pressure" not in scene.read()
+    scene.clock.ns = PRESSURE_EVERY  # 0.5 of 2 s
+    scene.whole.stood_still = 0.5
+    assert scene.read()["host.memory_pressure"] == 0.25
+    scene.clock.ns, scene.whole.stood_still = 2 * PRESSURE_EVERY, 4.5  # two of the kernel's spans at once
+    assert scene.read()["host.memory_pressure"] == 1.0
+    assert "host.memory_pressure" not in scene.host.absent()
+
+
+def test_a_system_that_does_not_count_waits_for_memory_says_so() -> None:
+    whole = Whole()
+    whole.stood_still = None
+    family = cast("Tree", Family(SERVER))
+    host = Host(family, now=Clock(), whole=lambda: whole, single=lambda _: None)
+    assert host.absent()["host.memory_pressure"] == (
+        "this system does not count how long programs wait for memory"
+    )
+    assert "host.memory_pressure" not in host.read()
+
+
 def test_pages_are_looked_at_seldom_when_a_look_is_slow(scene: Scene) -> None:
     def slow() -> None:
         scene.clock.ns += 10 * MS
@@ -257,6 +284,7 @@ def test_another_machine_has_reasons_for_its_ram_and_its_gpu() -> None:
     absent = {name: reason for probe in probes for name, reason in probe.absent().items()}
     assert absent["server.rss"] == "the server is on another machine: its RAM cannot be seen from here"
     assert absent["gpu0.used"] == "the server is on another machine: its GPU cannot be seen from here"
+    assert absent["cpu.clock"] == "the server is on another machine: its processor cannot be seen from here"
     assert "host.other_cpu" not in absent
     facts = {name: fact for probe in probes for name, fact in probe.facts().items()}
     assert facts["server.local"] is False

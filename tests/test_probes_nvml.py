@@ -38,13 +38,18 @@ ANSWERS: dict[str, Callable[..., object]] = {
     "nvmlDeviceGetClockInfo": lambda _, gpu, kind: {pynvml.NVML_CLOCK_SM: 1980, pynvml.NVML_CLOCK_MEM: 9751}[
         kind
     ],
-    "nvmlDeviceGetMaxClockInfo": lambda _, gpu, kind: 2100,
+    "nvmlDeviceGetMaxClockInfo": lambda _, gpu, kind: {
+        pynvml.NVML_CLOCK_SM: 2100,
+        pynvml.NVML_CLOCK_MEM: 9751,
+    }[kind],
+    "nvmlDeviceGetMemoryBusWidth": lambda _, gpu: 384,
     "nvmlDeviceGetCurrentClocksEventReasons": lambda _, gpu: 0x24,
     "nvmlDeviceGetCurrentClocksThrottleReasons": lambda _, gpu: 0x08,
     "nvmlDeviceGetComputeRunningProcesses": lambda library, gpu: _listed(library.computing),
     "nvmlDeviceGetGraphicsRunningProcesses": lambda library, gpu: _listed(library.drawing),
     "nvmlDeviceGetName": lambda _, gpu: "Some GPU",
     "nvmlDeviceGetEnforcedPowerLimit": lambda _, gpu: 350_000,
+    "nvmlDeviceGetPowerManagementDefaultLimit": lambda _, gpu: 400_000,
     "nvmlDeviceGetCudaComputeCapability": lambda _, gpu: (8, 9),
     "nvmlSystemGetDriverVersion": lambda _: b"570.86",
     "nvmlSystemGetCudaDriverVersion_v2": lambda _: 12080,
@@ -108,6 +113,8 @@ def test_a_gpu_is_read_in_base_units() -> None:
         "gpu0.mem_clock": (9.751e9, "Hz"),
         "gpu0.throttle": (36.0, "count"),
         "gpu0.server": (3.0 * GIB, "B"),
+        "gpu0.foreign": (1.0 * GIB, "B"),
+        "gpu0.power_limit": (350.0, "W"),
     }
 
 
@@ -117,7 +124,10 @@ def test_facts_tell_what_the_gpu_is_and_no_serial_number() -> None:
         "gpu0.name": "Some GPU",
         "gpu0.total": 24 * GIB,
         "gpu0.power_limit": 350.0,
+        "gpu0.power_default": 400.0,
         "gpu0.max_sm_clock": 2.1e9,
+        "gpu0.bandwidth": 936.096e9,  # as an RTX 3090's
+        "gpu0.bandwidth_by": "the driver's bus width and memory clock",
         "gpu0.compute": "8.9",
         "gpu0.driver": "570.86",
         "gpu0.cuda": "12.8",
@@ -159,7 +169,7 @@ def test_what_a_gpu_does_not_support_is_absent_and_asked_once() -> None:
     assert "gpu0.temperature" in second
     assert probe.absent() == {
         "gpu0.power": "the driver does not tell it: Not Supported",
-        "gpu0.server": probe.absent()["gpu0.server"],
+        **dict.fromkeys(("gpu0.server", "gpu0.foreign"), probe.absent()["gpu0.server"]),
     }
     assert library.calls.count("nvmlDeviceGetPowerUsage") == 1
 
@@ -202,10 +212,43 @@ def test_the_servers_part_of_a_gpu_is_told_or_the_reason(
     assert probe.absent().get("gpu0.server", "") == reason
 
 
-def test_a_server_that_cannot_be_seen_has_no_part_of_a_gpu() -> None:
+UNTOLD = "the driver does not say how much memory each of the other programs uses"
+
+
+@pytest.mark.parametrize(
+    ("computing", "drawing", "value", "reason"),
+    [
+        ([(RUNNER, GIB)], [], 0.0, ""),
+        ([(RUNNER, GIB), (STRANGER, 2 * GIB)], [(STRANGER, 2 * GIB)], 2.0 * GIB, ""),  # listed twice
+        ([(RUNNER, GIB), (12345, GIB)], [(STRANGER, GIB)], 2.0 * GIB, ""),  # one of them has just ended
+        ([(STRANGER, GIB)], [], 1.0 * GIB, ""),
+        ([(RUNNER, GIB), (STRANGER, None)], [], None, UNTOLD),
+        ([(RUNNER, None), (STRANGER, GIB)], [], 1.0 * GIB, ""),
+        ([(12345, GIB)], [], None, "the driver numbers processes otherwise than this container does"),
+        ([], [], None, "the driver names no process that uses this GPU"),
+    ],
+)
+def test_what_others_hold_of_a_gpu_is_told_or_the_reason(
+    computing: list[tuple[int, int | None]],
+    drawing: list[tuple[int, int | None]],
+    value: float | None,
+    reason: str,
+) -> None:
+    probe = _probe(Library(computing=computing, drawing=drawing))
+    assert probe.read().get("gpu0.foreign", (None, ""))[0] == value
+    assert probe.absent().get("gpu0.foreign", "") == reason
+
+
+def test_a_server_that_cannot_be_seen_has_no_part_of_a_gpu_and_nobody_is_told_from_it() -> None:
     probe = _probe(Library(computing=[(RUNNER, GIB)]), reason="it hides")
-    assert "gpu0.server" not in probe.read()
-    assert probe.absent()["gpu0.server"] == "it hides"
+    assert not {"gpu0.server", "gpu0.foreign"} & probe.read().keys()
+    assert probe.absent()["gpu0.server"] == probe.absent()["gpu0.foreign"] == "it hides"
+
+
+def test_a_power_limit_that_may_change_is_told_again() -> None:
+    assert _probe(Library(gpus=2)).changing() == {"gpu0.power_limit": 350.0, "gpu1.power_limit": 350.0}
+    without = Library(faults={"nvmlDeviceGetEnforcedPowerLimit": pynvml.NVMLError_NotSupported})
+    assert _probe(without).changing() == {"gpu0.power_limit": None}
 
 
 def test_memory_by_process_is_asked_seldom() -> None:
@@ -214,6 +257,7 @@ def test_memory_by_process_is_asked_seldom() -> None:
     for clock.ns in (0, 1, BY_PROCESS_EVERY - 1, BY_PROCESS_EVERY):
         probe.read()
     assert library.calls.count("nvmlDeviceGetComputeRunningProcesses") == 2
+    assert library.calls.count("nvmlDeviceGetEnforcedPowerLimit") == 2
 
 
 def test_closing_lets_go_of_the_driver_once() -> None:
@@ -229,7 +273,7 @@ def test_a_driver_that_hangs_in_a_reading_is_asked_nothing_more() -> None:
     probe = _probe(library)
     with probe._turn:  # as a reading holds it that does not come back
         library.calls.clear()
-        assert probe.facts() == {}
+        assert probe.facts() == probe.changing() == {}
         probe.close()
     assert library.calls == []
 

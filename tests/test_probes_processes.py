@@ -114,6 +114,13 @@ def test_a_server_that_is_gone_leaves_nothing_but_a_reason(served: Served) -> No
     assert tree.reason.startswith("nobody is seen to listen")
 
 
+def test_a_server_is_told_from_its_successor(served: Served) -> None:
+    found = processes.identity(served.process.pid)
+    assert found == {"server.pid": served.process.pid, "server.started": started(served.process.pid)}
+    assert processes.identity(served.child) != found
+    assert processes.identity(None) == processes.identity(2**22 + 1) == {}
+
+
 def test_psutil_sees_the_same_as_the_files_do(served: Served) -> None:
     pid = served.process.pid
     assert find_psutil(place(served.url)).pid == pid

@@ -10,6 +10,8 @@ from olbench.probes.nvml import SERIES as OF_GPU
 from olbench.probes.nvml import Nvml
 from olbench.probes.place import ELSEWHERE
 from olbench.probes.processes import Tree
+from olbench.probes.processor import SERIES as OF_PROCESSOR
+from olbench.probes.processor import Processor
 
 
 class Unseen:
@@ -42,8 +44,9 @@ def for_server(url: str) -> tuple[Probe, ...]:
     """
     tree = Tree(url)
     if tree.elsewhere:
-        # The GPUs of this machine are not those that compute.
+        # The GPUs and the processor of this machine are not those that compute.
         reasons = {f"gpu0.{name}": ELSEWHERE.format(what="GPU") for name in OF_GPU}
+        reasons |= dict.fromkeys(OF_PROCESSOR, ELSEWHERE.format(what="processor"))
         return Host(tree), Unseen(reasons)
     nvidia = Nvml(tree)
-    return Host(tree), nvidia, AmdGpu(first=nvidia.count)
+    return Host(tree), Processor(), nvidia, AmdGpu(first=nvidia.count)

@@ -21,6 +21,7 @@ _SWAP = re.compile(rb"SwapTotal:\s+(\d+) kB\nSwapFree:\s+(\d+) kB")
 _SWAPPED = re.compile(rb"\npswpin (\d+)\npswpout (\d+)")
 _PSS = re.compile(rb"\nPss:\s+(\d+) kB")
 _PRIVATE = re.compile(rb"\nPrivate_\w+:\s+(\d+) kB")
+_WAITED = re.compile(rb"some .*total=(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,10 @@ class Machine(Protocol):
 
     def space(self) -> Space:
         """Memory now."""
+        ...
+
+    def waited(self) -> float | None:
+        """Seconds, since it was started, in which some task stood still for want of memory; None: not told."""
         ...
 
     def close(self) -> None:
@@ -157,6 +162,10 @@ class LinuxMachine:
         self._stat, self._meminfo, self._vmstat = (
             _open(proc / name) for name in ("stat", "meminfo", "vmstat")
         )
+        try:
+            self._pressure: int | None = _open(proc / "pressure" / "memory")
+        except OSError:  # a kernel may be built, or started, without it
+            self._pressure = None
 
     def ticks(self) -> Ticks:
         """User, nice, system and interrupts are busy; idle, waiting for disks and stolen are not."""
@@ -174,10 +183,19 @@ class LinuxMachine:
             _kib(_AVAILABLE.search(text), 1), None if swap is None else (int(swap[1]) - int(swap[2])) * _KIB
         )
 
+    def waited(self) -> float | None:
+        """From the "some" line of the kernel's account of pressure."""
+        try:
+            found = None if self._pressure is None else _WAITED.search(_again(self._pressure))
+        except OSError:  # the file is there, and the kernel was told not to count
+            return None
+        return None if found is None else int(found[1]) / 1e6
+
     def close(self) -> None:
         """Close the files."""
-        for file in (self._stat, self._meminfo, self._vmstat):
-            os.close(file)
+        for file in (self._stat, self._meminfo, self._vmstat, self._pressure):
+            if file is not None:
+                os.close(file)
 
 
 class PsutilAccount:
@@ -227,6 +245,10 @@ class PsutilMachine:
     def space(self) -> Space:
         """What psutil holds to be available."""
         return Space(psutil.virtual_memory().available, psutil.swap_memory().used)
+
+    def waited(self) -> float | None:
+        """None: only Linux counts it."""
+        return None
 
     def close(self) -> None:
         """Nothing is held."""

@@ -45,12 +45,14 @@ FILES = (
     File("temperature", "°C", 1e-3, ("hwmon/*/temp1_input",)),
     File("sm_clock", "Hz", 1, ("hwmon/*/freq1_input",)),
     File("mem_clock", "Hz", 1, ("hwmon/*/freq2_input",)),
+    File("power_limit", "W", 1e-6, ("hwmon/*/power1_cap",)),
 )
 # Fact -> file, scale. None where the file is not there.
 NUMBERS = {
     "total": ("mem_info_vram_total", 1),
     "gtt_total": ("mem_info_gtt_total", 1),
     "power_limit": ("hwmon/*/power1_cap", 1e-6),
+    "power_default": ("hwmon/*/power1_cap_default", 1e-6),
 }
 
 
@@ -65,7 +67,8 @@ class AmdGpu:
         self._sources: list[Source] = []
         self._absent: dict[str, str] = {}
         for name, device in self._devices.items():
-            self._absent |= {f"{name}.server": NOT_SAID, f"{name}.throttle": NO_REASONS}
+            self._absent |= dict.fromkeys((f"{name}.server", f"{name}.foreign"), NOT_SAID)
+            self._absent[f"{name}.throttle"] = NO_REASONS
             for file in FILES:
                 self._find(name, device, file)
 

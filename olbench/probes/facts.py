@@ -51,6 +51,16 @@ def machine(root: Path = ROOT) -> Facts:
     return {**_system(root), **_processor(root), **_memory(), **_enclosure(root), **files}
 
 
+def changing(root: Path = ROOT) -> Facts:
+    """Those facts of the machine that may change during a run; cheap."""
+    profile = line(root / FILES["power.profile"])
+    return {
+        "power.source": _source(root),
+        "cpu.governor": _governor(root),
+        **({} if profile is None else {"power.profile": profile}),
+    }
+
+
 def line(file: Path) -> str | None:
     """A file's first line; None when it is empty or cannot be read."""
     try:
@@ -121,10 +131,14 @@ def _memory() -> Facts:
 
 def _enclosure(root: Path) -> Facts:
     return {
-        "power.source": _power(root) if sys.platform == "linux" else _power_psutil(),
+        "power.source": _source(root),
         "machine.hypervisor": _hypervisor(root) if sys.platform == "linux" else None,
         "machine.container": _container(root) if sys.platform == "linux" else "none",
     }
+
+
+def _source(root: Path) -> str | None:
+    return _power(root) if sys.platform == "linux" else _power_psutil()
 
 
 def _power(root: Path) -> str | None:

@@ -20,6 +20,8 @@ RATE_EVERY = 250_000_000
 # than one part in so many of the time.
 UNSHARED_COST = 400
 UNSHARED_EVERY = 500_000_000
+# The kernel sums up the waits for memory every two seconds: over less, its count stands still and then jumps.
+PRESSURE_EVERY = 2_000_000_000
 
 OF_SERVER = (
     "server.rss",
@@ -33,6 +35,7 @@ OF_SERVER = (
 NO_RUNNER = "no runner process is seen below the server"
 NOT_OURS = "the server belongs to another user, and its pages may not be looked at"
 NOT_HERE = "this system does not tell it"
+NOT_COUNTED = "this system does not count how long programs wait for memory"
 NOT_APART = "the server's own part cannot be seen"
 
 
@@ -57,6 +60,8 @@ class Host:
         self._accounts: dict[int, Account] = {}
         self._ended: set[int] = set()  # still listed below the server, but they have no memory any more
         self._before: Totals | None = None
+        self._waited: tuple[int, float] | None = None  # when the waits for memory were read; the seconds
+        self._counts_waits = self._machine.waited() is not None
         self._unshared_due = 0
         self._unshared_ns = 0  # what the last look at the pages took
         self._unshared_denied = False
@@ -64,10 +69,11 @@ class Host:
     def absent(self) -> Mapping[str, str]:
         """Series that cannot be had at this moment -> the reason."""
         unseen = self._tree.reason
+        reasons = {} if self._counts_waits else {"host.memory_pressure": NOT_COUNTED}
         if unseen:
             other = {} if self._tree.elsewhere else {"host.other_cpu": f"{NOT_APART}: {unseen}"}
-            return {**dict.fromkeys(OF_SERVER, unseen), **other}
-        reasons = {} if self._tree.runners() else {"runner.rss": NO_RUNNER}
+            return {**dict.fromkeys(OF_SERVER, unseen), **other, **reasons}
+        reasons |= {} if self._tree.runners() else {"runner.rss": NO_RUNNER}
         if sys.platform != "linux":
             reasons |= dict.fromkeys(("server.anon", "server.file", "server.pss"), NOT_HERE)
         if self._unshared_denied:
@@ -87,6 +93,7 @@ class Host:
             **self._rates(now),
             **self._unshared(now),
             **space(self._machine.space()),
+            **self._pressure(now),
         }
 
     def facts(self) -> Mapping[str, Fact]:
@@ -141,6 +148,18 @@ class Host:
         server = {pid: seconds for pid, seconds in asked.items() if seconds is not None}
         self._before = Totals(now, server, self._client(), self._machine.ticks())
         return {} if before is None else rates(before, self._before, elsewhere=self._tree.elsewhere)
+
+    def _pressure(self, now: int) -> Values:
+        before = self._waited
+        if not self._counts_waits or (before is not None and now - before[0] < PRESSURE_EVERY):
+            return {}
+        waited = self._machine.waited()
+        self._waited = None if waited is None else (now, waited)
+        if before is None or waited is None:
+            return {}
+        # The kernel's two seconds and ours do not begin together, so that a span may hold more than itself.
+        share = min(1.0, (waited - before[1]) * 1e9 / (now - before[0]))
+        return {"host.memory_pressure": (share, "share")}
 
     def _unshared(self, now: int) -> Values:
         if now < self._unshared_due or not self._accounts:

@@ -17,6 +17,7 @@ NO_GPU = "the NVIDIA driver lists no GPU"
 NOT_SAID = "the driver does not say how much memory each process uses"
 NONE_NAMED = "the driver names no process that uses this GPU"
 OTHER_NUMBERS = "the driver numbers processes otherwise than this container does"
+NOT_SAID_OF_OTHERS = "the driver does not say how much memory each of the other programs uses"
 # The driver walks its clients to tell their memory; twice a second is enough for what moves with a load.
 BY_PROCESS_EVERY = 500_000_000
 PATIENCE = 2.0  # s; a driver whose GPU has failed may never answer, and then nobody else shall ask it
@@ -72,6 +73,10 @@ def _throttle(nv: Any, gpu: Gpu) -> tuple[float, ...]:
     return (float(getattr(nv, gpu.reasons)(gpu.handle)),)
 
 
+def _power_limit(nv: Any, gpu: Gpu) -> tuple[float, ...]:
+    return (nv.nvmlDeviceGetEnforcedPowerLimit(gpu.handle) / 1000,)
+
+
 QUERIES = (
     Query((("used", "B"),), _used),
     Query((("util", "share"), ("mem_util", "share")), _util),
@@ -81,14 +86,27 @@ QUERIES = (
     Query((("mem_clock", "Hz"),), _mem_clock),
     Query((("throttle", "count"),), _throttle),
 )
-SERIES = ("server", *(name for query in QUERIES for name, _ in query.series))
+
+
+def _bandwidth(nv: Any, gpu: Gpu) -> float:
+    """Bytes a second of the card's memory: two transfers a clock, over its whole bus; 936 GB/s of an RTX 3090."""
+    clock_hz = nv.nvmlDeviceGetMaxClockInfo(gpu.handle, nv.NVML_CLOCK_MEM) * MHZ
+    return float(2 * clock_hz * nv.nvmlDeviceGetMemoryBusWidth(gpu.handle) / 8)
+
+
+# What hardly ever changes, read as seldom as the memory by process.
+SELDOM = (Query((("power_limit", "W"),), _power_limit),)
+SERIES = ("server", "foreign", *(name for query in (*QUERIES, *SELDOM) for name, _ in query.series))
 
 # Fact of a GPU -> how to ask. Never the UUID or the serial number.
 FACTS: Mapping[str, Callable[[Any, Gpu], Fact]] = {
     "name": lambda nv, gpu: _text(nv.nvmlDeviceGetName(gpu.handle)),
     "total": lambda nv, gpu: int(_memory(nv, gpu.handle, gpu.memory_version).total),
-    "power_limit": lambda nv, gpu: nv.nvmlDeviceGetEnforcedPowerLimit(gpu.handle) / 1000,
+    "power_limit": lambda nv, gpu: _power_limit(nv, gpu)[0],
+    "power_default": lambda nv, gpu: nv.nvmlDeviceGetPowerManagementDefaultLimit(gpu.handle) / 1000,
     "max_sm_clock": lambda nv, gpu: nv.nvmlDeviceGetMaxClockInfo(gpu.handle, nv.NVML_CLOCK_SM) * MHZ,
+    "bandwidth": _bandwidth,
+    "bandwidth_by": lambda nv, gpu: _bandwidth(nv, gpu) and "the driver's bus width and memory clock",
     "compute": lambda nv, gpu: ".".join(map(str, nv.nvmlDeviceGetCudaComputeCapability(gpu.handle))),
     "driver": lambda nv, _: _text(nv.nvmlSystemGetDriverVersion()),
     "cuda": lambda nv, _: _cuda(nv.nvmlSystemGetCudaDriverVersion_v2()),
@@ -114,7 +132,7 @@ class Nvml:
         self._exists = exists
         self._absent: dict[str, str] = {}
         self._never: set[str] = set()  # series whose query will not succeed with this driver or GPU
-        self._by_process_due = 0
+        self._seldom_due = 0
         self._patience = patience
         self._turn = threading.Lock()  # held while the driver is asked
         self._gpus = self._open()
@@ -135,17 +153,24 @@ class Nvml:
             for gpu in self._gpus:
                 for query in QUERIES:
                     found |= self._ask(gpu, query)
-            return found | self._by_process()
+            return found | self._seldom()
 
     def facts(self) -> Mapping[str, Fact]:
         """What each GPU is; None: the driver does not tell it. {} when the driver hangs in a reading."""
+        return self._facts(FACTS)
+
+    def changing(self) -> Mapping[str, Fact]:
+        """Those of the facts that may change during a run. For any thread."""
+        return self._facts({"power_limit": FACTS["power_limit"]})
+
+    def _facts(self, asked: Mapping[str, Callable[[Any, Gpu], Fact]]) -> Mapping[str, Fact]:
         if not self._turn.acquire(timeout=self._patience):
             return {}
         try:
             return {
                 f"{gpu.name}.{name}": self._fact(gpu, ask)
                 for gpu in self._gpus
-                for name, ask in FACTS.items()
+                for name, ask in asked.items()
             }
         finally:
             self._turn.release()
@@ -214,38 +239,48 @@ class Nvml:
         nv = self._nv
         return (nv.NVMLError_NotSupported, nv.NVMLError_NoPermission, nv.NVMLError_FunctionNotFound)
 
-    def _by_process(self) -> Values:
+    def _seldom(self) -> Values:
         now = self._now()
-        if now < self._by_process_due:
+        if now < self._seldom_due:
             return {}
-        self._by_process_due = now + BY_PROCESS_EVERY
+        self._seldom_due = now + BY_PROCESS_EVERY
         found: Values = {}
         for gpu in self._gpus:
-            name = f"{gpu.name}.server"
-            answer = self._tree.reason or self._of_server(gpu)
-            if isinstance(answer, str):
-                self._absent[name] = answer
-            else:
-                self._absent.pop(name, None)
-                found[name] = (answer, "B")
+            for query in SELDOM:
+                found |= self._ask(gpu, query)
+            found |= self._by_process(gpu)
         return found
 
-    def _of_server(self, gpu: Gpu) -> float | str:
-        """Bytes of the GPU that the server's processes have, or why that cannot be told."""
+    def _by_process(self, gpu: Gpu) -> Values:
+        """Bytes of the GPU that the server's processes have, and those of all others."""
+        found: Values = {}
+        for name, answer in zip(("server", "foreign"), self._parts(gpu), strict=True):
+            series = f"{gpu.name}.{name}"
+            if isinstance(answer, str):
+                self._absent[series] = answer
+            else:
+                self._absent.pop(series, None)
+                found[series] = (answer, "B")
+        return found
+
+    def _parts(self, gpu: Gpu) -> tuple[float | str, float | str]:
+        """The server's part and the others', or why one cannot be told."""
+        if self._tree.reason:
+            return self._tree.reason, self._tree.reason
         try:
             used = self._clients(gpu)
         except self._nv.NVMLError as exc:
-            return f"the driver does not tell it: {exc}"
-        own = [used[pid] for pid in self._tree.pids() if pid in used]
-        known = [one for one in own if one is not None]
-        if len(known) < len(own):
-            return NOT_SAID
+            why = f"the driver does not tell it: {exc}"
+            return why, why
+        pids = set(self._tree.pids())
+        own = [held for pid, held in used.items() if pid in pids]
         # A server on the CPU has truly nothing here, but only where the driver's list can be believed.
-        if not known and not used:
-            return NONE_NAMED
-        if not known and not all(map(self._exists, used)):
-            return OTHER_NUMBERS
-        return float(sum(known))
+        if not used:
+            return NONE_NAMED, NONE_NAMED
+        if not own and not all(map(self._exists, used)):
+            return OTHER_NUMBERS, OTHER_NUMBERS
+        others = [held for pid, held in used.items() if pid not in pids]
+        return _total(own, NOT_SAID), _total(others, NOT_SAID_OF_OTHERS)
 
     def _clients(self, gpu: Gpu) -> dict[int, int | None]:
         """Process -> bytes; a process that both computes and draws is listed twice with the same number."""
@@ -259,6 +294,11 @@ class Nvml:
             return ask(self._nv, gpu)
         except self._nv.NVMLError:
             return None
+
+
+def _total(held: list[int | None], reason: str) -> float | str:
+    known = [one for one in held if one is not None]
+    return float(sum(known)) if len(known) == len(held) else reason
 
 
 def _memory(nv: Any, handle: Any, version: int | None) -> Any:

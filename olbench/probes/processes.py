@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 from olbench import clock
+from olbench.model import Facts
 from olbench.probes.commands import PROC, command
 from olbench.probes.listener import find
 from olbench.probes.place import place
@@ -93,6 +94,12 @@ class Tree:
 def runner(url: str, blob: str | None) -> Runner:
     """The runner of the weights `blob` below the server at `url`, or none and the reason."""
     return Tree(url).runner(blob)
+
+
+def identity(pid: int | None) -> Facts:
+    """Which process the server is, as facts that another one does not share; {} when it is not seen."""
+    began = None if pid is None else started(pid)
+    return {} if began is None else {"server.pid": pid, "server.started": began}
 
 
 def _nothing(reason: str) -> Processes:

@@ -6,10 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from olbench.model import Facts, ModelCard
-from olbench.probes import for_server
+from olbench.probes import facts, for_server
 from olbench.probes.host import Host
 from olbench.probes.loop import LoopLag
-from olbench.probes.processes import runner
+from olbench.probes.nvml import Nvml
+from olbench.probes.processes import Tree, identity
 from olbench.probes.runner import Runner
 from olbench.verbs.server import Reached
 from olbench.watch import Watch
@@ -23,6 +24,7 @@ class Machine:
         self._server = server
         self._probes = (*for_server(server.url), LoopLag(asyncio.get_running_loop()))
         self.watch = Watch(self._probes, hz)
+        self._root: int | None = None  # the server's process, as the last look for a runner found it
 
     def __enter__(self) -> Self:
         """Read from now on."""
@@ -46,6 +48,14 @@ class Machine:
             found |= self._server.engine.facts()
         return found
 
+    def changing(self) -> Facts:
+        """Those facts that may change while a run goes on; the server's process as it was looked for last."""
+        found: Facts = {**facts.changing(), **identity(self._root)}
+        for probe in self._probes:
+            if isinstance(probe, Nvml):
+                found |= probe.changing()
+        return found
+
     def last(self) -> Mapping[str, float]:
         """The probes' last values by name; the first ones come with the second beat."""
         return {name: value for name, (value, _) in self.watch.latest().items()}
@@ -55,4 +65,6 @@ class Machine:
         for probe in self._probes:
             if isinstance(probe, Host):
                 probe.outdate()
-        return runner(self._server.url, card.blob if card else None)
+        tree = Tree(self._server.url)
+        self._root = tree.root
+        return tree.runner(card.blob if card else None)
