@@ -1,12 +1,12 @@
 """What a visit needs: the terms of the run, what one visit leaves for the next, and the outside world."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from olbench import lengths
-from olbench.model import Cell, ModelCard, Observation, Plan, Visit
+from olbench.model import Cell, Facts, ModelCard, Observation, Plan, Visit
 from olbench.plan import LoadKey
 from olbench.ports import Api, Prompts
 from olbench.probes.runner import Runner
@@ -36,6 +36,14 @@ class Audience(Protocol):
         """A visit has ended."""
         ...
 
+    def going_on(self, number: int, visits: Sequence[Visit]) -> None:
+        """Round `number` (from 1) begins: visits beyond the plan, to the cells that still need one."""
+        ...
+
+    def say(self, sentence: str) -> None:
+        """Something that a reader should know now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -50,6 +58,9 @@ class Terms:
     nonce: str  # opens every cold prompt: a run that is resumed must not meet its own cache
     language: Literal["en", "zh"]  # of synthetic text
     system: str | None
+    parallel: int | None = None  # the server's slots as the scenario says them; None: it does not
+    limits: Mapping[str, float]  # thresholds
+    retake: bool  # a visit that fails a gate is taken once more
 
 
 @dataclass(slots=True)
@@ -57,8 +68,19 @@ class State:
     """What one visit leaves for the next."""
 
     loaded: LoadKey | None = None  # what the model in memory was loaded with; None: not known
+    probed: set[tuple[LoadKey, str | None]] = field(default_factory=set)  # whose slots were looked for
     gone: bool = False  # the last visit waited for the server in vain
     sizes: dict[lengths.Key, int] = field(default_factory=dict)  # of synthetic texts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rounds:
+    """Visits beyond the plan, for as long as figures are not known well enough."""
+
+    more: Callable[[str], bool]  # cell -> whether it needs another visit; slow, so called in a thread
+    taken: Mapping[str, int]  # cell -> visits before them, those of the plan and of earlier executions
+    at_most: int  # visits to a cell, those included
+    order: Callable[[Sequence[Cell], int, LoadKey | None], Sequence[Cell]]  # cells, repeat, what is loaded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +90,14 @@ class Bench:
     api: Api
     plan: Plan
     cards: tuple[ModelCard, ...]
+    facts: Facts  # of the machine, at the start of the run
     terms: Terms
+    rounds: Rounds | None  # None: the plan is all
     own_prompts: Prompts | None  # None: synthetic text, made to each cell's length
     state: State
     watch: Watching
     runner: Callable[[ModelCard | None], Runner]
+    machine_facts: Callable[[], Facts]  # those that may change during a run; slow, so called in a thread
     revive: Callable[[], Awaitable[None]] | None  # starts an engine of ours again when it has died
     audience: Audience
     stop: asyncio.Event

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
-from olbench import lengths, prepare, workload
+from olbench import lengths, prepare, slot_probe, workload
 from olbench.bench import Bench
 from olbench.clock import now, today
 from olbench.drive import closed_loop, decoded
 from olbench.errors import ServerError
-from olbench.model import GOOD, Cell, How, Observation, Phase, Placement, Request, Sample, Visit
+from olbench.gates import BEFORE
+from olbench.model import GOOD, Cell, Facts, How, Observation, Phase, Placement, Request, Sample, Visit
 from olbench.plan import load_key
 from olbench.ports import Prompts
 from olbench.readings import NO_READINGS
@@ -16,6 +18,7 @@ from olbench.readings import NO_READINGS
 GRACE_NS = 10_000_000_000  # a server that was restarted by its supervisor is back within this
 GONE_GRACE_NS = 2_000_000_000  # for one that did not come back then
 BASELINE_S = 0.3  # long enough for a few beats of every probe
+CLOSING_S = 5.0  # what a visit may take to look around when all has been measured
 
 
 async def take(bench: Bench, visit: Visit, cell: Cell) -> Observation:
@@ -44,6 +47,11 @@ class _Visit:
         self.placement: Placement | None = None
         self.baseline = NO_READINGS
         self.measured_ns: int | None = None
+        self.version: str | None = None
+        self.version_after: str | None = None
+        self.after: Placement | None = None
+        self.facts_before: Facts = {}
+        self.facts: Facts = {}
         self.requests: Mapping[Phase, tuple[Request, ...]] = {}
         bench.watch.cut()  # what came between two visits belongs to none
         self.started_at = today()
@@ -63,14 +71,19 @@ class _Visit:
         elif self.placement is None:  # else it was loaded to find the prompt's length
             await self._load()
         self._refuse_unplaced()
+        self.facts_before = await asyncio.to_thread(self.bench.machine_facts)
 
     async def measure(self) -> None:
         """Warm-up, then the measured requests."""
+        await self._probe()
+        if self.over():
+            return
         await self._loop("warmup", streams=self.cell.concurrency)
         if self.over():
             return
         await self._loop("measured", streams=self.cell.concurrency)
         self._judge()
+        await self._look_again()
 
     def over(self) -> bool:
         """Whether the visit ends here."""
@@ -92,13 +105,17 @@ class _Visit:
             samples=tuple(self.samples),
             baseline=self.baseline,
             readings=self.bench.watch.cut(),
+            version=self.version,
+            version_after=self.version_after,
+            after=self.after,
+            facts=self.facts,
         )
 
     # --- preparing -------------------------------------------------------------------------------------------
 
     async def _reach(self) -> None:
         try:
-            await prepare.reachable(self.bench.api, 0)
+            self.version = await prepare.reachable(self.bench.api, 0)
         except ServerError:
             self.bench.audience.doing("waiting for the server")
             if self.bench.revive is not None:
@@ -107,7 +124,7 @@ class _Visit:
             # Forty visits to a server that nobody starts again need not wait in full each.
             patience = GONE_GRACE_NS if self.bench.state.gone else GRACE_NS
             self.bench.state.gone = True
-            await prepare.reachable(self.bench.api, patience)
+            self.version = await prepare.reachable(self.bench.api, patience)
         self.bench.state.gone = False
 
     async def _prompts(self) -> Prompts:
@@ -174,6 +191,24 @@ class _Visit:
 
     # --- measuring -------------------------------------------------------------------------------------------
 
+    async def _probe(self) -> None:
+        """Find the slots, once a load. What it leaves in the cache the warm-up replaces, as at every other visit."""
+        bench, placement = self.bench, self.placement
+        load = load_key(self.cell), None if placement is None else placement.digest
+        if load in bench.state.probed or not slot_probe.due(self.cell, placement, bench.terms.parallel):
+            return
+        bench.state.probed.add(load)
+        bench.audience.doing("counting the slots")
+        alike = [one for one in bench.plan.cells if load_key(one) == load[0]]
+        burst = slot_probe.Burst(
+            count=slot_probe.size(alike, bench.terms.parallel),
+            first=sum(map(len, self.requests.values())),
+            language=bench.terms.language,
+            nonce=bench.terms.nonce,
+            timeout_ns=bench.terms.timeout_ns,
+        )
+        self.samples.extend(await slot_probe.probe(bench.api, self.cell, burst, bench.stop))
+
     async def _loop(self, phase: Phase, *, streams: int) -> None:
         requests = self.requests[phase]
         if not requests:
@@ -194,3 +229,37 @@ class _Visit:
         if not self.over() and not any(one.outcome in GOOD for one in measured):
             first = measured[0]
             self.problem = f"none of {len(measured)} requests succeeded; the first ended as {first.outcome}: {first.words}"
+
+    # --- afterwards ------------------------------------------------------------------------------------------
+
+    async def _look_again(self) -> None:
+        """What changed while it was measured. It may cost its own fields, never the samples."""
+        if self.bench.stop.is_set():
+            return
+        looking = asyncio.ensure_future(self._again())
+        stopped = asyncio.ensure_future(self.bench.stop.wait())
+        try:
+            await asyncio.wait({looking, stopped}, timeout=CLOSING_S, return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                looking.result()
+        finally:
+            looking.cancel()
+            stopped.cancel()
+            await asyncio.wait({looking, stopped})
+
+    async def _again(self) -> None:
+        before = self.placement
+        with suppress(ServerError):
+            self.version_after = await self.bench.api.version()
+        if before is not None:
+            with suppress(ServerError):
+                self.after = await self._verify(before.how, before.preload_ns)
+        # Last, as the look at the runner has found the server's process anew.
+        facts = await asyncio.to_thread(self.bench.machine_facts)
+        self.facts = facts | _changed(self.facts_before, facts)
+
+
+def _changed(before: Facts, after: Facts) -> Facts:
+    """What the facts were that another value has replaced since, as "NAME.before"."""
+    both = before.keys() & after.keys()
+    return {f"{name}{BEFORE}": before[name] for name in sorted(both) if before[name] != after[name]}
