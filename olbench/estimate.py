@@ -35,6 +35,7 @@ class Times:
     cells: Mapping[str, int]
     total: int
     basis: str  # where the rates come from, for the line that shows the total
+    most: int  # the whole plan with all visits that may come on top of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ def time(
         loads = scenario.measure.cold_load or load_key(cell) != loaded
         spent[cell.id] += _requests_ns(cell, scenario, rate) + (rate.load_ns if loads else 0) + _ns(_VISIT_S)
         loaded = load_key(cell)
-    return Times(spent, sum(spent.values()), _basis(plan, known))
+    total, measure = sum(spent.values()), scenario.measure
+    most = total if measure.until is None else round(total * measure.at_most / measure.repeats)
+    return Times(spent, total, _basis(plan, known), most)
 
 
 def assumed(card: ModelCard | None) -> Rates:

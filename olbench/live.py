@@ -1,6 +1,6 @@
 """How it goes, while it goes: a view that stays in place on a terminal, plain lines elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self
 
 from rich.console import Console, Group
@@ -19,6 +19,7 @@ from olbench.model import (
     Observation,
     Visit,
 )
+from olbench.prose import counted
 
 ROWS = 8  # of the visits that ended last
 HEADLINES = ("decode", "ttft", "throughput")
@@ -48,6 +49,15 @@ class Pace:
         self._told += self._expected.get(cell, 0.0)
         self._taken += nanoseconds
 
+    def again(self, cell: str, nanoseconds: float) -> None:
+        """A visit has ended that was taken once more: it says how long visits take, and nothing less is left."""
+        self._told += self._expected.get(cell, 0.0)
+        self._taken += nanoseconds
+
+    def further(self, visits: Sequence[Visit]) -> None:
+        """Visits are to come that were not planned."""
+        self._left += sum(self._expected.get(visit.cell, 0.0) for visit in visits)
+
     def left(self) -> float | None:
         """Nanoseconds until the end, None before the first visit has ended."""
         return None if not self._told else max(0.0, self._left) * self._taken / self._told
@@ -62,13 +72,16 @@ class View:
         labels: Mapping[str, str],
         expected: Mapping[str, float],
         watch: Latest,
+        within: str = "",
     ) -> None:
-        """`labels`: cell -> what it is called."""
-        self._visits = visits
+        """`labels`: cell -> what it is called; `within`: how well figures shall be known, where visits go on until then."""
+        self._total = len(visits)
+        self._within = within
+        self._round = ""
+        self._seen: set[Visit] = set()
         self._labels = labels
         self._pace = Pace(expected, visits)
         self._watch = watch
-        self._done = 0
         self._began = now()
         self._now: tuple[str, str] = ("", "starting")
         self._rows: list[tuple[str, ...]] = []
@@ -92,13 +105,14 @@ class View:
 
     def say(self, sentence: str) -> None:
         """A line that stays."""
-        self._console.print(Text(sentence))
+        self._console.print(Text(sentence), soft_wrap=self._live is None)
 
     # --- Audience --------------------------------------------------------------------------------------------
 
     def visiting(self, visit: Visit, cell: Cell) -> None:
         """A visit begins."""
-        self._now = (f"{self._labels.get(cell.id, cell.id)}, repeat {visit.repeat + 1}", "preparing")
+        again = " again" if visit in self._seen else ""
+        self._now = (f"{self._labels.get(cell.id, cell.id)}, repeat {visit.repeat + 1}{again}", "preparing")
 
     def doing(self, what: str) -> None:
         """Another part of it begins."""
@@ -106,18 +120,28 @@ class View:
 
     def observed(self, seen: Observation) -> None:
         """A visit has ended."""
-        self._done += 1
-        self._pace.took(seen.visit.cell, seen.ended_ns - seen.started_ns)
+        again = seen.visit in self._seen
+        count = self._pace.again if again else self._pace.took
+        count(seen.visit.cell, seen.ended_ns - seen.started_ns)
+        self._seen.add(seen.visit)
         row = summary(seen)
-        label = f"{self._labels.get(seen.visit.cell, seen.visit.cell)} #{seen.visit.repeat + 1}"
+        label = f"{self._labels.get(seen.visit.cell, seen.visit.cell)} #{seen.visit.repeat + 1}{' again' if again else ''}"
         self._rows = [*self._rows[-ROWS + 1 :], (label, *row)]
         if self._live is None:
             self._console.print(
                 Text(
-                    f"[{self._done}/{len(self._visits)}] {self._clock()}: {label}: {', '.join(one for one in row if one)}"
+                    f"[{len(self._seen)}/{self._total}] {self._clock()}: {label}: {', '.join(one for one in row if one)}"
                 ),
                 soft_wrap=True,
             )
+
+    def going_on(self, number: int, visits: Sequence[Visit]) -> None:
+        """A round beyond the plan begins."""
+        self._total += len(visits)
+        self._pace.further(visits)
+        self._round = f"round {number}: {counted(len(visits), 'cell')} not known within {self._within} yet"
+        if self._live is None:
+            self.say(self._round)
 
     # --- drawing ---------------------------------------------------------------------------------------------
 
@@ -135,10 +159,11 @@ class View:
         cell, what = self._now
         progress = Table.grid(padding=(0, 2))
         progress.add_row(
-            ProgressBar(total=max(1, len(self._visits)), completed=self._done, width=40),
-            Text(f"{self._done} of {len(self._visits)} visits, {self._clock()}"),
+            ProgressBar(total=max(1, self._total), completed=len(self._seen), width=40),
+            Text(f"{len(self._seen)} of {self._total} visits, {self._clock()}"),
         )
-        return Group(table, Text(f"{what}: {cell}   {self._memory()}"), progress)
+        further = [Text(self._round)] if self._round else []
+        return Group(table, Text(f"{what}: {cell}   {self._memory()}"), *further, progress)
 
     def _memory(self) -> str:
         last = self._watch.latest()

@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
 from olbench import grid, plan_models, plan_notes
 from olbench.errors import UsageError
@@ -15,7 +14,7 @@ from olbench.options import OPTIONS
 from olbench.plan_models import missing, used
 from olbench.scenario import Measure, Scenario
 
-__all__ = ["LoadKey", "expand", "load_key", "missing", "resume", "used"]
+__all__ = ["LoadKey", "expand", "in_turn", "load_key", "missing", "resume", "used"]
 
 LoadKey = tuple[str, int, Options]  # model, num_ctx, options that only take effect at a load
 _TEMPERATURE = 0.0  # greedy, unless the scenario says otherwise: the same work in every repeat
@@ -53,6 +52,22 @@ def load_key(cell: Cell) -> LoadKey:
 def resume(plan: Plan, done: Collection[tuple[str, int]]) -> tuple[Visit, ...]:
     """The visits that are not among `done` (pairs of cell and repeat), in the plan's order."""
     return tuple(visit for visit in plan.visits if (visit.cell, visit.repeat) not in done)
+
+
+def in_turn(measure: Measure, cells: Sequence[Cell], repeat: int, loaded: LoadKey | None) -> Sequence[Cell]:
+    """The order of one round.
+
+    Cells that need the same load stand together, and a round begins with what is in memory. When every
+    visit loads anyway, there is nothing to keep together.
+    """
+    groups = _groups(cells, measure)
+    if measure.order == "shuffled":
+        shuffle = random.Random(f"{measure.seed}/{repeat}").shuffle
+        shuffle(groups)
+        for group in groups:
+            shuffle(group)
+        groups.sort(key=lambda group: measure.cold_load or load_key(group[0]) != loaded)
+    return [cell for group in groups for cell in group]
 
 
 def _unable(point: Point, card: ModelCard) -> Iterator[str]:
@@ -120,24 +135,13 @@ def _visits(cells: Sequence[Cell], measure: Measure) -> tuple[Visit, ...]:
     return tuple(Visit(seq, cell.id, repeat) for seq, (cell, repeat) in enumerate(order))
 
 
-def _rounds(cells: Sequence[Cell], measure: Measure) -> Iterator[list[Cell]]:
-    """One order of all cells for each repeat.
-
-    Rounds keep slow drift of the machine from falling on one cell alone. Within a round, cells that need the
-    same load stand together, and a round begins with what the one before has left in memory. When every
-    visit loads anyway, there is nothing to keep together.
-    """
-    loaded: Any = None
+def _rounds(cells: Sequence[Cell], measure: Measure) -> Iterator[Sequence[Cell]]:
+    """One order of all cells for each repeat: rounds keep slow drift of the machine from falling on one cell alone."""
+    loaded: LoadKey | None = None
     for repeat in range(measure.repeats):
-        groups = _groups(cells, measure)
-        if measure.order == "shuffled":
-            shuffle = random.Random(f"{measure.seed}/{repeat}").shuffle
-            shuffle(groups)
-            for group in groups:
-                shuffle(group)
-            groups.sort(key=lambda group: measure.cold_load or load_key(group[0]) != loaded)
-        loaded = load_key(groups[-1][0])
-        yield [cell for group in groups for cell in group]
+        ordered = in_turn(measure, cells, repeat, loaded)
+        loaded = load_key(ordered[-1])
+        yield ordered
 
 
 def _groups(cells: Sequence[Cell], measure: Measure) -> list[list[Cell]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
-from olbench import address, scenario_check, scenario_rules, scenario_text
+from olbench import address, scenario_check, scenario_rules, scenario_text, thresholds
 from olbench.errors import UsageError
 from olbench.grid import Axis, Rule
 from olbench.model import CacheState, Endpoint, Fact, Prompt
@@ -14,7 +14,8 @@ from olbench.scenario_check import Faults
 from olbench.scenario_keys import AXES
 from olbench.scenario_text import Document, reread
 
-__all__ = ["Measure", "Scenario", "Server", "Workload", "parse", "reread", "settings"]
+__all__ = ["Measure", "Scenario", "Server", "Until", "Workload", "parse", "reread", "settings"]
+_SECTIONS = ("server", "workload", "measure", "thresholds")
 _SLOTS = 2  # of an engine that olbench starts, unless the scenario says otherwise
 
 
@@ -50,6 +51,14 @@ class Workload:
         return bool(self.prompts) or self.file is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Until:
+    """How well a figure of every cell shall be known before a run ends."""
+
+    metric: str
+    within: float  # the interval to each side, as a share of the figure
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
     """How often, in which order, how long."""
@@ -65,6 +74,9 @@ class Measure:
     order: Literal["shuffled", "listed"]
     cold_load: bool  # every visit begins with an unload, and its first request carries the load
     budget_ns: int | None  # of the whole run; None: as long as it takes
+    retake: bool  # a visit that fails a gate is taken once more
+    until: Until | None  # visits beyond the plan go on until then; None: there are none
+    at_most: int  # visits to a cell, those included
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +93,7 @@ class Scenario:
     rules: tuple[Rule, ...]  # of `exclude`
     workload: Workload
     measure: Measure
+    thresholds: Mapping[str, float]  # that the file sets; the others are the table's
     quantizations: Mapping[
         str, Mapping[str, str]
     ]  # model -> quantization -> name, where the user spells it out
@@ -104,7 +117,7 @@ def parse(text: str, *, path: str, overrides: Sequence[str] = (), environ: Mappi
     faults = Faults(document.source, document.faults)
     top = scenario_check.top(tables, faults)
     given = scenario_check.axes(tables, faults)
-    read = {name: scenario_check.section(tables, name, faults) for name in ("server", "workload", "measure")}
+    read = {name: scenario_check.section(tables, name, faults) for name in _SECTIONS}
     quantizations = scenario_check.quantizations(tables, faults)
     server = _server(read["server"], environ, faults)
     workload = _workload(read["workload"])
@@ -112,6 +125,7 @@ def parse(text: str, *, path: str, overrides: Sequence[str] = (), environ: Mappi
     axes = _with_defaults(given, server.api, workload)
     rules = scenario_check.rules(tables, [axis.name for axis in axes], faults)
     scenario_rules.pairs(tables, faults)
+    scenario_rules.rounds(tables, measure.repeats, measure.at_most, faults)
     scenario_rules.token(server.token_env, environ, faults)
     scenario_rules.points(axes, rules, measure.requests, faults)
     if faults.sentences():
@@ -125,13 +139,14 @@ def parse(text: str, *, path: str, overrides: Sequence[str] = (), environ: Mappi
         rules=tuple(rules),
         workload=workload,
         measure=measure,
+        thresholds={name: bar for name, bar in read["thresholds"].items() if bar is not None},
         quantizations=quantizations,
         text=scenario_text.kept(text, overrides),
     )
 
 
 def settings(scenario: Scenario) -> dict[str, Fact]:
-    """What `[server]`, `[workload]` and `[measure]` came to, flat, for the record of a run."""
+    """What `[server]`, `[workload]`, `[measure]` and `[thresholds]` came to, flat, for the record of a run."""
     server, work, measure = scenario.server, scenario.workload, scenario.measure
     return {
         "server.url": server.url,
@@ -156,7 +171,17 @@ def settings(scenario: Scenario) -> dict[str, Fact]:
         "order": measure.order,
         "cold_load": measure.cold_load,
         "budget_ns": measure.budget_ns,
+        "retake": measure.retake,
+        **_rounds(measure),
+        **{thresholds.PREFIX + name: bar for name, bar in scenario.thresholds.items()},
     }
+
+
+def _rounds(measure: Measure) -> dict[str, Fact]:
+    if measure.until is None:
+        return {}
+    until = measure.until
+    return {"until.metric": until.metric, "until.within": until.within, "at_most": measure.at_most}
 
 
 def _with_one_server(document: Document) -> Mapping[str, Any]:
@@ -204,7 +229,8 @@ def _workload(read: Mapping[str, Any]) -> Workload:
 def _measure(read: Mapping[str, Any]) -> Measure:
     spans = {key for key in read if key.endswith("timeout")} | {"budget"}
     whole = {f"{key}_ns" if key in spans else key: value for key, value in read.items()}
-    return Measure(**whole)
+    until = None if read["until"] is None else Until(**read["until"])
+    return Measure(**{**whole, "until": until})
 
 
 def _with_defaults(given: Sequence[Axis], api: Endpoint, workload: Workload) -> tuple[Axis, ...]:

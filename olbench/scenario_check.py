@@ -139,7 +139,8 @@ def _values(place: Path, table: Mapping[str, Any], keys: Mapping[str, Key], faul
     values = {name: key.default for name, key in keys.items()}
     for name, value in table.items():
         key = keys[name]
-        found = (_items if key.listed else _value)((*place, name), value, key, faults)
+        read = _items if key.listed else _value if key.keys is None else _inner
+        found = read((*place, name), value, key, faults)
         values[name] = key.default if found is None else found
     for name, key in keys.items():
         if key.default is REQUIRED and name not in table:
@@ -152,6 +153,19 @@ def _items(path: Path, value: Any, key: Key, faults: Faults) -> tuple[Any, ...]:
         faults.add(path, f"is {shown(value)}; a list would do, each item {key.wants}")
         return ()
     return tuple(_value((*path, index), item, key, faults) for index, item in enumerate(value))
+
+
+def _inner(path: Path, value: Any, key: Key, faults: Faults) -> dict[str, Any] | None:
+    """The values of a table within a section; None when any will not do."""
+    keys = key.keys or {}
+    if not isinstance(value, dict):
+        faults.add(path, f"is {shown(value)}; {key.wants} would do")
+        return None
+    for name in value:
+        if name not in keys:
+            faults.add((*path, name), _unknown(dotted(path), name, tuple(keys)))
+    found = _values(path, {name: one for name, one in value.items() if name in keys}, keys, faults)
+    return None if faults.under(path) else found
 
 
 def _value(path: Path, raw: Any, key: Key, faults: Faults) -> Any:
@@ -185,6 +199,8 @@ def _unknown(place: str, name: str, known: Sequence[str]) -> str:
     if home is not None:
         return f"{what}; it belongs into [{home}]"
     near = get_close_matches(name, known, 1, cutoff=0.6)
+    if not near and place == "thresholds":
+        return f"{what}; `olbench thresholds` lists them"
     return f"{what}; " + (f"did you mean {near[0]}?" if near else f"it can have {', '.join(known)}")
 
 

@@ -1,6 +1,7 @@
 """The keys of a scenario: for each its type, its default, and what would do."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -11,13 +12,19 @@ import msgspec
 from msgspec import Meta
 
 from olbench import address, options, units
+from olbench.metric_keys import METRIC_KEYS
 from olbench.model import Message
 from olbench.options import INT_MOST, OPTIONS, Option
+from olbench.thresholds import THRESHOLDS, Threshold
 
 REQUIRED: Any = object()  # the default of a key that has none
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOKEN_OPENINGS = ("sk_", "ghp_", "gho_", "ghs_", "github_pat_", "hf_", "glpat", "xox", "eyJ", "AKIA", "AIza")
 _LONGEST_NS = 365 * 24 * 3600 * 10**9
+_SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_SIZE = re.compile(rf"(\d+(?:\.\d+)?) ?({'|'.join(_SIZES)})")
+_WIDEST = 0.5  # of an interval that still says anything
+_SPAN = 'seconds or a span such as "90s", "5m" or "1h30m"'
 
 
 class UnfitError(Exception):
@@ -34,6 +41,7 @@ class Key:
     choices: tuple[str, ...] = ()  # the texts that would do, for a did-you-mean
     then: Callable[[Any], Any] | None = None  # from what TOML holds to what olbench holds; raises UnfitError
     listed: bool = False  # a list whose items are each of `type`
+    keys: Mapping[str, "Key"] | None = None  # of a table within the section
 
 
 class _Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +113,61 @@ def _span_or_none(value: str | float) -> int | None:
     return None if value == "none" else _span(value)
 
 
+def _share(value: str | float) -> float:
+    """A number, or a text such as "5%"."""
+    if not isinstance(value, str):
+        return _above_0(value)
+    number, mark, rest = value.partition("%")
+    try:
+        share = float(number) / 100
+    except ValueError as exc:
+        raise UnfitError from exc
+    if not mark or rest:
+        raise UnfitError
+    return _above_0(share)
+
+
+def _narrow(value: str | float) -> float:
+    share = _share(value)
+    if share > _WIDEST:
+        raise UnfitError
+    return share
+
+
+def _above_0(value: float) -> float:
+    if not (math.isfinite(value) and value > 0):
+        raise UnfitError
+    return float(value)
+
+
+def _seconds(value: str | float) -> float:
+    return _span(value) / 1e9
+
+
+def _bytes(value: str | float) -> float:
+    if not isinstance(value, str):
+        return _above_0(value)
+    found = _SIZE.fullmatch(value)
+    if found is None:
+        raise UnfitError
+    return _above_0(float(found[1]) * _SIZES[found[2]])
+
+
+def _bar(of: Threshold) -> Key:
+    """The key of a threshold; None where the scenario leaves the table's own."""
+    match of.unit:
+        case "share":
+            return Key(str | float, 'a share above 0, such as 0.05 or "5%",', None, then=_share)
+        case "s":
+            return Key(str | float, _SPAN, None, then=_seconds)
+        case "B" | "B/s":
+            return Key(
+                str | float, 'a number of bytes above 0, or a text such as "64MiB",', None, then=_bytes
+            )
+        case unit:
+            return Key(float, f"a number of {unit} above 0", None, then=_above_0)
+
+
 def _format(value: str | dict[str, Any]) -> str | dict[str, Any]:
     try:
         json.dumps(value, allow_nan=False)
@@ -134,7 +197,6 @@ def _option(option: Option) -> Key:
     return Key(Annotated[number, bounds], options.wants(option), None)
 
 
-_SPAN = 'seconds or a span such as "90s", "5m" or "1h30m"'
 TOP: Mapping[str, Key] = {
     "name": _text(None, "a short name in one line"),
     "question": _text(REQUIRED, "a sentence that asks what this scenario answers", _sentence),
@@ -180,6 +242,12 @@ WORKLOAD: Mapping[str, Key] = {
     "stream": Key(bool, "true or false", True),
     "cache": _one_of("cold", "cold", "warm"),
 }
+UNTIL: Mapping[str, Key] = {
+    "metric": Key(
+        Literal[METRIC_KEYS], 'the key of a metric, such as "decode" or "ttft",', REQUIRED, METRIC_KEYS
+    ),
+    "within": Key(str | float, 'a share above 0 and of at most 0.5, such as "3%",', REQUIRED, then=_narrow),
+}
 MEASURE: Mapping[str, Key] = {
     "repeats": _whole(3, 1, 1000),
     "requests": _whole(8, 1, 100_000),
@@ -192,11 +260,15 @@ MEASURE: Mapping[str, Key] = {
     "order": _one_of("shuffled", "shuffled", "listed"),
     "cold_load": Key(bool, "true or false", False),
     "budget": Key(str | float, f'{_SPAN}, or "none"', None, then=_span_or_none),
+    "retake": Key(bool, "true or false", True),
+    "until": Key(None, 'a table such as { metric = "decode", within = "3%" }', None, keys=UNTIL),
+    "at_most": _whole(30, 1, 10_000),
 }
 SECTIONS: Mapping[str, Mapping[str, Key]] = {
     "server": SERVER,
     "sweep": SWEEP,
     "workload": WORKLOAD,
     "measure": MEASURE,
+    "thresholds": {name: _bar(one) for name, one in THRESHOLDS.items()},
     "quantizations": {},  # its keys are names of models
 }

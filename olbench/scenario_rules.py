@@ -32,6 +32,21 @@ def pairs(tables: Tables, faults: Faults) -> None:
         faults.add(("server", "threads"), "is for an engine that olbench starts; sweep.num_thread would do")
 
 
+def rounds(tables: Tables, repeats: int, at_most: int, faults: Faults) -> None:
+    """Visits beyond the plan: what bounds them, and what they are for."""
+    key: Path = ("measure", "at_most")
+    if not _has(tables, ("measure", "until")):
+        if _has(tables, key):
+            faults.add(key, "is for measure.until, which is not there; measure.repeats would do without it")
+    elif at_most < repeats and not any(faults.under(("measure", name)) for name in ("repeats", "at_most")):
+        given = "" if _has(tables, key) else " unless the file says otherwise"
+        faults.add(
+            key,
+            f"is {at_most}{given}, fewer than the {repeats} visits of measure.repeats; "
+            f"a whole number of at least {repeats} would do",
+        )
+
+
 def token(name: str | None, environ: Mapping[str, str], faults: Faults) -> None:
     """A token's variable that is not set. Its name is not repeated: it might be the token after all."""
     if name is not None and not environ.get(name):

@@ -22,6 +22,7 @@ from olbench.model import (
 from olbench.probes.runner import Runner
 from olbench.readings import Readings, Series
 from olbench.run import execute
+from olbench.thresholds import limits
 from olbench.workload import Batch
 
 # Four words, and five tokens that the pretend server's template adds.
@@ -59,6 +60,14 @@ class Ear:
         """Remember."""
         self.heard.append(f"observed {seen.visit.seq}")
 
+    def going_on(self, number: int, visits: Sequence[Visit]) -> None:
+        """Remember."""
+        self.heard.append(f"round {number}: {len(visits)}")
+
+    def say(self, sentence: str) -> None:
+        """Remember."""
+        self.heard.append(sentence)
+
 
 def visits(cells: Sequence[Cell], repeats: int = 1) -> tuple[Visit, ...]:
     """All cells in order, round after round."""
@@ -78,6 +87,8 @@ def terms(**changes: Any) -> Terms:
         "nonce": "n",
         "language": "en",
         "system": None,
+        "limits": limits({}),
+        "retake": True,
     }
     return Terms(**(fields | changes))
 
@@ -87,17 +98,25 @@ def no_runner(_: ModelCard | None) -> Runner:
     return Runner(None, None, {}, "nothing is seen here")
 
 
+def told_runner(_: ModelCard | None) -> Runner:
+    """A runner whose command line tells its slots, so that no probe looks for them."""
+    return Runner(None, None, {"runner.parallel": 4}, "")
+
+
 def bench(api: Pretend, cells: Sequence[Cell], repeats: int = 1, **changes: Any) -> Bench:
     """A bench with own prompts, so that nothing is calibrated, and a server that is not ours."""
     fields: dict[str, Any] = {
         "api": api,
         "plan": Plan(tuple(cells), visits(cells, repeats), 0, ()),
         "cards": (CARD,),
+        "facts": {},
         "terms": terms(),
+        "rounds": None,
         "own_prompts": OWN,
         "state": State(),
         "watch": Cuts(),
-        "runner": no_runner,
+        "runner": told_runner,
+        "machine_facts": dict,
         "revive": None,
         "audience": Ear(),
         "stop": asyncio.Event(),

@@ -34,6 +34,16 @@ def test_time_is_requests_and_loads_and_what_a_visit_costs() -> None:
     assert times.basis == "rough, from earlier runs"
 
 
+@pytest.mark.parametrize(("more", "most"), [("", 1.0), ('until = { metric = "ttft", within = 0.1 }\n', 15.0)])
+def test_a_plan_that_may_go_on_takes_as_much_longer_as_it_may_have_more_visits(
+    more: str, most: float
+) -> None:
+    # Two visits are planned to a cell, and 30 are the most.
+    asked = scenario.parse(TEXT + more, path="a.toml", environ={})
+    times = estimate.time(plan.expand(asked, [PLAIN]), asked, [PLAIN])
+    assert times.most == round(most * times.total)
+
+
 def test_a_cold_load_costs_a_load_and_a_request_each_visit() -> None:
     asked = scenario.parse(TEXT + "cold_load = true\n", path="a.toml", environ={})
     made = plan.expand(asked, [PLAIN])

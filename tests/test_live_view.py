@@ -35,7 +35,8 @@ def visits(*cells: Cell, repeats: int = 1) -> tuple[Visit, ...]:
 
 def view(*cells: Cell, repeats: int = 1, probes: Probes | None = None, first: str = "ctx 2048") -> View:
     names = {one.id: f"ctx {one.num_ctx}" for one in cells} | {ONE.id: first}
-    return View(visits(*cells, repeats=repeats), names, dict.fromkeys(names, 1.0), probes or Probes())
+    expected = dict.fromkeys(names, 1.0)
+    return View(visits(*cells, repeats=repeats), names, expected, probes or Probes(), "3 %")
 
 
 # --- the time that is left ------------------------------------------------------------------------------------
@@ -60,6 +61,23 @@ def test_a_cell_without_an_estimate_is_no_ground_for_one() -> None:
     pace = Pace({}, visits(ONE, TWO))
     pace.took(ONE.id, 25.0)
     assert pace.left() is None
+
+
+def test_a_visit_that_is_taken_again_takes_nothing_from_the_rest() -> None:
+    pace = Pace({ONE.id: 10.0, TWO.id: 30.0}, visits(ONE, TWO))
+    pace.took(ONE.id, 20.0)
+    assert pace.left() == 60.0
+    pace.again(ONE.id, 20.0)
+    assert pace.left() == 60.0  # still twice as long as was expected, and TWO is still to come
+    pace.took(TWO.id, 60.0)
+    assert pace.left() == 0.0
+
+
+def test_visits_beyond_the_plan_add_to_the_rest() -> None:
+    pace = Pace({ONE.id: 10.0, TWO.id: 30.0}, visits(ONE))
+    pace.took(ONE.id, 20.0)
+    pace.further(visits(ONE, TWO))
+    assert pace.left() == 80.0
 
 
 # --- a visit in words -----------------------------------------------------------------------------------------
@@ -125,6 +143,38 @@ def test_without_a_terminal_each_visit_is_one_line_with_the_time_so_far_and_the_
     ]
 
 
+def test_a_visit_that_is_taken_again_is_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
+    first = observation(ONE, [sample()], ended_ns=ns(20))
+    again = observation(ONE, [sample()], started_ns=ns(20), ended_ns=ns(40))
+    second = observation(TWO, [sample()], started_ns=ns(40), ended_ns=ns(60))
+    lines = told(capsys, first, again, second)
+    assert [line.partition(": ctx")[0] for line in lines] == [
+        "[1/4] 20 s, about 1 min 00 s left",
+        "[1/4] 40 s, about 1 min 00 s left",
+        "[2/4] 1 min 00 s, about 40 s left",
+    ]
+    assert ": ctx 2048 #1 again: 57.1 tok/s" in lines[1]
+
+
+def test_a_further_round_is_told_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    at = [0]
+    with clock.told_by(lambda: at[0]), view(ONE, TWO) as shown:
+        for repeat in range(2):
+            for of in (ONE, TWO):
+                at[0] += ns(10)
+                ended = observation(of, [sample()], repeat=repeat, started_ns=at[0] - ns(10), ended_ns=at[0])
+                shown.observed(ended)
+            if not repeat:
+                shown.going_on(2, visits(ONE, TWO))
+    assert [line.partition(": ctx")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "[1/2] 10 s, about 10 s left",
+        "[2/2] 20 s, about 0 s left",
+        "round 2: 2 cells not known within 3 % yet",
+        "[3/4] 30 s, about 10 s left",
+        "[4/4] 40 s, about 0 s left",
+    ]
+
+
 def test_names_and_words_from_outside_are_text(capsys: pytest.CaptureFixture[str]) -> None:
     seen = observation(ONE, problem="[/red] no such [bold]model[/bold]", ended_ns=ns(20))
     (line,) = told(capsys, seen, first="[red]通义")
@@ -160,6 +210,22 @@ def test_a_view_shows_what_is_being_done_and_the_memory_of_now() -> None:
         lines = drawn(shown)
     assert lines[1] == "warming up: ctx 4096, repeat 2   RAM 1.50 GiB · GPU 2.00 GiB · free 8.00 GiB"
     assert lines[2].endswith("  0 of 4 visits, 0 s")
+
+
+def test_a_view_shows_which_round_it_is_and_that_a_visit_is_taken_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with clock.told_by(lambda: 0):
+        shown = view(ONE, TWO)
+        seen = observation(TWO, [sample()], repeat=2, ended_ns=ns(1))
+        shown.going_on(3, (seen.visit,))
+        shown.observed(seen)
+        shown.visiting(seen.visit, TWO)
+        lines = drawn(shown)
+    assert "preparing: ctx 4096, repeat 3 again   " in [line + "   " for line in lines]
+    assert "round 3: 1 cell not known within 3 % yet" in lines
+    assert "  1 of 3 visits, " in lines[-1]
+    capsys.readouterr()
 
 
 def test_before_the_first_visit_it_is_starting() -> None:

@@ -84,7 +84,7 @@ def test_the_runner_is_looked_for_by_the_models_card() -> None:
         return Runner(None, None, {}, "")
 
     story(QUICK, cell(), runner=runner)
-    assert asked == [CARD]
+    assert asked == [CARD] * len(asked) != []
 
 
 def test_warm_samples_carry_no_load() -> None:
@@ -201,7 +201,7 @@ def test_the_models_of_others_leave_before_the_load() -> None:
     ],
 )
 def test_a_placement_that_is_not_as_asked_is_measured_with_its_doubt(habits: Habits, doubt: str) -> None:
-    _, _, (seen,) = story(habits, cell(num_ctx=2048))
+    _, _, (seen,) = story(habits, cell(num_ctx=2048), terms=terms(retake=False))
     assert seen.placement is not None
     assert seen.placement.doubts == (doubt,)
     assert (seen.problem, len(seen.samples)) == (None, 5)

@@ -9,9 +9,12 @@ from cards import installed
 
 from olbench import grid, plan, scenario
 from olbench.errors import UsageError
+from olbench.gist import is_cold
+from olbench.metric_keys import METRIC_KEYS
+from olbench.metrics import METRICS
 from olbench.model import Message, Prompt
-from olbench.scenario import Scenario
-from olbench.scenario_keys import SECTIONS, TOP
+from olbench.scenario import Scenario, Until
+from olbench.scenario_keys import SECTIONS, TOP, UNTIL
 from olbench.scenario_lines import lines_of
 
 HERE = Path(__file__).parent
@@ -74,7 +77,9 @@ def test_a_short_scenario_has_every_default() -> None:
         "order": "shuffled",
         "cold_load": False,
         "budget_ns": None,
+        "retake": True,
     }
+    assert (short.measure.until, short.measure.at_most, short.thresholds) == (None, 30, {})
 
 
 def test_axes_keep_the_order_of_the_file_and_numbers_their_kind() -> None:
@@ -100,6 +105,39 @@ def test_a_list_of_stop_texts_is_one_value() -> None:
 )
 def test_a_span_is_seconds_or_words(value: str, nanoseconds: int) -> None:
     assert parse(SHORT + f"[measure]\ntimeout = {value}\n").measure.timeout_ns == nanoseconds
+
+
+@pytest.mark.parametrize(
+    "until",
+    [
+        '[measure]\nuntil = { metric = "decode", within = "3%" }\n',
+        '[measure.until]\nmetric = "decode"\nwithin = 0.03\n',
+        '[measure]\n[measure.until]\nwithin = "3 %"\nmetric = "decode"\n',
+    ],
+)
+def test_how_well_a_figure_shall_be_known_is_a_table(until: str) -> None:
+    found = parse(SHORT + until)
+    assert (found.measure.until, found.measure.at_most) == (Until("decode", 0.03), 30)
+    said = scenario.settings(found)
+    assert [said[key] for key in ("until.metric", "until.within", "at_most")] == ["decode", 0.03, 30]
+
+
+def test_how_well_can_be_said_on_the_command_line() -> None:
+    found = parse(SHORT, "measure.until.metric=ttft", "measure.until.within=5%", "measure.at_most=9")
+    assert (found.measure.until, found.measure.at_most) == (Until("ttft", 0.05), 9)
+
+
+def test_every_fault_of_a_table_within_a_section_is_told() -> None:
+    assert faults(f"{SHORT}[measure]\nuntil = {{ metric = 1, within = 0, wihtin = 2 }}\n") == (
+        "a.toml:5: measure.until.wihtin is no key of [measure.until]; did you mean within?",
+        'a.toml:5: measure.until.metric is 1; the key of a metric, such as "decode" or "ttft", would do',
+        'a.toml:5: measure.until.within is 0; a share above 0 and of at most 0.5, such as "3%", would do',
+    )
+
+
+def test_what_a_run_can_be_asked_to_know_well_is_every_metric_of_measured_requests_and_visits() -> None:
+    assert {key for key, row in METRICS.items() if not is_cold(row)} == set(METRIC_KEYS)
+    assert len(set(METRIC_KEYS)) == len(METRIC_KEYS)
 
 
 def test_a_seed_of_zero_is_a_seed() -> None:
@@ -311,9 +349,12 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("section", ["", *SECTIONS])
+TABLES = {**SECTIONS, "measure.until": UNTIL}
+
+
+@pytest.mark.parametrize("section", ["", *TABLES])
 def test_odd_values_are_faults_or_values_and_never_a_crash(section: str) -> None:
-    keys = TOP if not section else {**SECTIONS[section], "exclude": None, "other": None}
+    keys = TOP if not section else {**TABLES[section], "exclude": None, "other": None}
     for key in keys:
         for value in ODD:
             found = outcome(f"{section}.{key}={value}" if section else f"{key}={value}")

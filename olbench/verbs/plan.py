@@ -4,15 +4,17 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
-from olbench import estimate, plan, scenario
+from olbench import estimate, plan, scenario, units
+from olbench.metrics import METRICS
 from olbench.model import ModelCard, Plan
 from olbench.prepare import cards_by_name
-from olbench.report import text
+from olbench.report import bars, text
+from olbench.report.columns import WIDTH, paragraph
 from olbench.scenario import Scenario
 from olbench.verbs import files
 from olbench.verbs.prompts import own_prompts
@@ -32,8 +34,25 @@ async def _plan(path: Path, overrides: tuple[str, ...]) -> int:
     made = plan.expand(wanted, cards, 0 if prompts is None else len(prompts.names()))
     times = estimate.time(made, wanted, cards)
     forecasts = _forecasts(made, wanted, cards, times)
-    click.echo(text.plan(made, forecasts, (times.total, times.basis), colour=sys.stdout.isatty()))
+    click.echo(text.plan(made, forecasts, (times.total, times.basis), colour=sys.stdout.isatty()), nl=False)
+    for sentence in (*_further(made, wanted, times), *bars.moved(wanted.thresholds)):
+        click.echo("\n".join(paragraph(sentence, WIDTH)))
+    click.echo()
     return 0
+
+
+def _further(made: Plan, wanted: Scenario, times: estimate.Times) -> Iterator[str]:
+    """What may come on top of the plan, and what bounds it."""
+    measure = wanted.measure
+    if measure.until is not None:
+        within = f"{measure.until.within * 100:g} %"
+        yield (
+            f"until {METRICS[measure.until.metric].name} is known within {within} in every cell:"
+            f" at least {len(made.visits):,} visits, about {units.span(times.total)};"
+            f" at most {len(made.cells) * measure.at_most:,}, about {units.span(times.most)}"
+        )
+    if measure.budget_ns is not None:
+        yield f"no visit begins that the budget of {units.span(measure.budget_ns)} would not hold"
 
 
 def _forecasts(

@@ -3,29 +3,24 @@
 import asyncio
 import os
 import secrets
-import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
-from olbench import __version__, estimate, labels, plan, scenario, units
-from olbench.bench import Bench, State, Terms
+from olbench import __version__, plan, scenario
 from olbench.clock import today
-from olbench.errors import OlbenchError, UsageError
-from olbench.live import View
-from olbench.model import GOOD, Facts, ModelCard, Observation, Plan, Run, Visit
-from olbench.ports import Engine, Prompts
-from olbench.run import execute
+from olbench.errors import UsageError
+from olbench.model import ModelCard, Plan, Run
 from olbench.scenario import Scenario
 from olbench.store import Store
-from olbench.verbs import files, pulling, selftest, warnings
+from olbench.verbs import bandwidth, files, pulling, selftest, warnings
 from olbench.verbs.machine import Machine
 from olbench.verbs.prompts import own_prompts
-from olbench.verbs.server import Reached, catalog, reached
+from olbench.verbs.server import catalog, reached
+from olbench.verbs.taking import Begun, Session, Tally, asked_of, take
 
 INTERRUPTED = 130
 SOME_FAILED = 1
@@ -46,42 +41,6 @@ class Asked:
     no_selftest: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A run that is in the store, and the visits that it still needs."""
-
-    run: Run
-    plan: Plan
-    cards: tuple[ModelCard, ...]
-    visits: tuple[Visit, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """What all parts of one execution share."""
-
-    scenario: Scenario
-    prompts: Prompts | None  # None: synthetic text
-    server: Reached
-    machine: Machine
-    store: Store
-
-
-@dataclass(slots=True)
-class Tally:
-    """How the visits ended."""
-
-    visits: int = 0
-    good: int = 0  # visits with at least one measured sample that went through
-    failed: int = 0  # samples
-
-    def add(self, seen: Observation) -> None:
-        """Count one visit."""
-        self.visits += 1
-        self.good += any(one.phase == "measured" and one.outcome in GOOD for one in seen.samples)
-        self.failed += sum(one.outcome not in GOOD for one in seen.samples)
-
-
 def main(**given: Any) -> int:
     """The exit code; 130 when it was interrupted, what was measured then being kept all the same."""
     asked = Asked(**given)
@@ -97,23 +56,25 @@ def main(**given: Any) -> int:
 
 
 async def _run(asked: Asked, store: Store) -> int:
-    begun_id = None if asked.resume is None else _unfinished(store, asked.resume)
+    begun_id = None if asked.resume is None else store.find(asked.resume)
     wanted = _scenario(asked, store, begun_id)
+    if begun_id is not None:
+        _refuse_complete(store, begun_id, wanted)
     prompts = own_prompts(wanted, asked.scenario)
     async with reached(wanted) as server:
         with Machine(server, hz=asked.hz) as machine:
             session = Session(scenario=wanted, prompts=prompts, server=server, machine=machine, store=store)
             begun = await (_begin(session, asked) if begun_id is None else _resumed(session, begun_id))
-            tally, stopped = await _take(session, begun)
+            tally, stopped = await take(session, begun)
     _tell(asked, store, begun.run.id, tally)
     return _code(begun, tally, stopped=stopped)
 
 
-def _unfinished(store: Store, asked: str) -> str:
-    run_id = store.find(asked)
-    if not plan.resume(store.record(run_id).plan, store.done(run_id)):
+def _refuse_complete(store: Store, run_id: str, wanted: Scenario) -> None:
+    further = asked_of(store, run_id, wanted)
+    left = plan.resume(store.record(run_id).plan, store.done(run_id))
+    if not left and (further is None or not further.wanting()):
         raise UsageError(f"run {run_id} is complete: nothing is left to resume")
-    return run_id
 
 
 def _scenario(asked: Asked, store: Store, begun: str | None) -> Scenario:
@@ -146,6 +107,8 @@ async def _begin(session: Session, asked: Asked) -> Begun:
     # While nothing is loaded yet: it is the client that is tested, not what a model leaves of the machine.
     concurrencies = [cell.concurrency for cell in made.cells]
     held = None if asked.no_selftest else await selftest.preceding(session.store, concurrencies)
+    if facts.get("server.local") is True:
+        facts |= bandwidth.known(session.store, facts.get("cpu.model"), anew=not asked.no_selftest)
     run = Run(
         id=f"{_digits(today())}-{_slug(wanted.name)}-{secrets.token_hex(2)}",
         name=wanted.name,
@@ -158,7 +121,7 @@ async def _begin(session: Session, asked: Asked) -> Begun:
         settings=scenario.settings(wanted),
     )
     session.store.begin(run, made, facts, used, held)
-    return Begun(run, made, used, made.visits)
+    return Begun(run, made, used, facts, made.visits)
 
 
 async def _resumed(session: Session, run_id: str) -> Begun:
@@ -175,7 +138,8 @@ async def _resumed(session: Session, run_id: str) -> Begun:
             f"run {run_id} was begun on server version {version}, now it is {found}: a new run would do"
         )
     visits = plan.resume(record.plan, session.store.done(run_id))
-    return Begun(replace(record.run, status="running", ended_at=None), record.plan, record.cards, visits)
+    run = replace(record.run, status="running", ended_at=None)
+    return Begun(run, record.plan, record.cards, record.facts, visits)
 
 
 def _digits(date: str) -> str:
@@ -193,99 +157,6 @@ def _slug(name: str) -> str:
     return "-".join(part for part in kept.split("-") if part)[:40] or "run"
 
 
-# --- the visits ---------------------------------------------------------------------------------------------------
-
-
-async def _take(session: Session, begun: Begun) -> tuple[Tally, bool]:
-    tally, stop, store = Tally(), asyncio.Event(), session.store
-    expected = estimate.time(begun.plan, session.scenario, begun.cards).cells
-    names = dict(zip((cell.id for cell in begun.plan.cells), labels.labels(begun.plan.cells), strict=True))
-    view = View(begun.visits, names, expected, session.machine.watch)
-    with view, _stopping(stop, view.say):
-        async for seen in execute(_bench(session, begun, view, stop), begun.visits):
-            # Outside the event loop, and before the next cell begins: a kill loses the visit in hand at most.
-            await asyncio.to_thread(store.append, begun.run.id, seen)
-            tally.add(seen)
-    left = plan.resume(begun.plan, store.done(begun.run.id))
-    ended: Literal["complete", "failed", "interrupted"] = "complete"
-    if left:
-        early = stop.is_set() or tally.visits < len(begun.visits)
-        ended = "interrupted" if early else "failed"
-    if tally.visits < len(begun.visits) and not stop.is_set():
-        click.echo(
-            f"note: the budget of {units.span(session.scenario.measure.budget_ns or 0)} ended the run after"
-            f" {tally.visits} of {len(begun.visits)} visits; `olbench run --resume {begun.run.id}` goes on",
-            err=True,
-        )
-    store.end(replace(begun.run, status=ended, ended_at=today()), await _facts_end(session))
-    return tally, stop.is_set()
-
-
-def _bench(session: Session, begun: Begun, view: View, stop: asyncio.Event) -> Bench:
-    measure, work = session.scenario.measure, session.scenario.workload
-    return Bench(
-        api=session.server.api,
-        plan=begun.plan,
-        cards=begun.cards,
-        terms=Terms(
-            seed=measure.seed,
-            requests=measure.requests,
-            warmup=measure.warmup,
-            timeout_ns=measure.timeout_ns,
-            cold_load=measure.cold_load,
-            budget_ns=measure.budget_ns,
-            nonce=secrets.token_hex(8),
-            language=work.language,
-            system=work.system,
-        ),
-        own_prompts=session.prompts,
-        state=State(),
-        watch=session.machine.watch,
-        runner=session.machine.runner,
-        revive=_reviving(session.server.engine),
-        audience=view,
-        stop=stop,
-    )
-
-
-def _reviving(engine: Engine | None) -> Callable[[], Awaitable[None]] | None:
-    if engine is None:
-        return None
-
-    async def revive() -> None:
-        with suppress(OlbenchError):  # the next word is the server's: it answers, or the visit says why not
-            await engine.start()
-
-    return revive
-
-
-@contextmanager
-def _stopping(stop: asyncio.Event, say: Callable[[str], None]) -> Iterator[None]:
-    """^C asks the run to end and to keep what it has; a second one ends it at once."""
-    loop = asyncio.get_running_loop()
-
-    def asked(*_: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        loop.call_soon_threadsafe(stop.set)
-        say("stopping: what was measured is kept (^C again: at once)")
-
-    before = {one: signal.signal(one, asked) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-
-
-async def _facts_end(session: Session) -> Facts | None:
-    try:
-        version = await session.server.api.version()
-    except OlbenchError:
-        return None  # it is gone: what it was at the end is not known
-    return session.machine.facts() | {"server.version": version}
-
-
 # --- the end ------------------------------------------------------------------------------------------------------
 
 
@@ -294,7 +165,7 @@ def _code(begun: Begun, tally: Tally, *, stopped: bool) -> int:
         return INTERRUPTED
     if tally.good < tally.visits:
         return NOT_MEASURED
-    return SOME_FAILED if tally.failed or tally.visits < len(begun.visits) else 0
+    return SOME_FAILED if tally.failed or tally.through(begun.visits) < len(begun.visits) else 0
 
 
 def _tell(asked: Asked, store: Store, run_id: str, tally: Tally) -> None:

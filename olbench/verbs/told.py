@@ -6,8 +6,12 @@ from pathlib import Path
 import click
 
 from olbench import analysis
+from olbench.errors import UsageError
 from olbench.findings import Findings
+from olbench.labels import labels
+from olbench.model import Cell, Plan, Record
 from olbench.report import text
+from olbench.report.wording import plain
 from olbench.store import Store
 from olbench.verbs import files
 
@@ -22,14 +26,43 @@ def runs(*, db: Path) -> int:
     return 0
 
 
-def show(*, run: str, db: Path) -> int:
+def show(*, run: str, db: Path, requests: bool, cell: str | None, whole: bool) -> int:
     """One run as tables."""
+    if not requests and (cell is not None or whole):
+        raise UsageError("--cell and --all belong to --requests: olbench show RUN --requests --cell 2")
     store = Store(db)
     try:
-        click.echo(text.show(_findings(store, store.find(run)), colour=_coloured()))
+        if requests:
+            _show_requests(store.record(store.find(run)), cell, whole=whole)
+        else:
+            click.echo(text.show(_findings(store, store.find(run)), colour=_coloured()))
     finally:
         store.close()
     return 0
+
+
+def _show_requests(record: Record, cell: str | None, *, whole: bool) -> None:
+    from olbench.report.tables import requests  # noqa: PLC0415 - only this one needs it
+
+    cells = record.plan.cells if cell is None else (_cell(record.plan, cell),)
+    most = None if whole else requests.MOST
+    for line in requests.lines(record, cells, most=most, colour=_coloured()):
+        click.echo(line)
+
+
+def _cell(plan: Plan, asked: str) -> Cell:
+    """The cell of that number or label, as the table of cells has them."""
+    names = labels(plan.cells)
+    if asked.isdecimal() and 0 < int(asked) <= len(names):
+        return plan.cells[int(asked) - 1]
+    found = [cell for cell, label in zip(plan.cells, names, strict=True) if asked in (label, cell.id)]
+    if not found:
+        listed = ", ".join(f"{place}. {plain(label)}" for place, label in enumerate(names[:10], 1))
+        more = f", and {len(names) - 10} more" if len(names) > 10 else ""
+        raise UsageError(
+            f"--cell {plain(asked)}: there is no such cell; its number or label would do: {listed}{more}"
+        )
+    return found[0]
 
 
 def report(*, run: str, db: Path, out: Path | None) -> int:

@@ -156,18 +156,25 @@ def scenario(folder: Path, server: dict[str, Any], **tables: dict[str, Any]) -> 
         "server": server,
         "sweep": {"model": "scripted:1b", "output_tokens": 4},
         "workload": {"prompts": ["tell me"]},
-        "measure": {"repeats": 2, "requests": 2, "warmup": 0, "timeout": 20},
+        # The machine of a test is not left alone: a visit that is taken again would be one too many.
+        "measure": {"repeats": 2, "requests": 2, "warmup": 0, "timeout": 20, "retake": False},
     }
     for name, table in tables.items():
-        whole[name] = whole[name] | table
+        whole[name] = whole.get(name, {}) | table
     if "prompt_tokens" in whole["sweep"]:
         del whole["workload"]["prompts"]
     lines = ['question = "Does it go through?"']
     for name, table in whole.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items())]
     path = folder / "story.toml"
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {json.dumps(one)}" for key, one in value.items()) + " }"
+    return json.dumps(value)
 
 
 # --- what was kept ------------------------------------------------------------------------------------------------
