@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test check lint format live bench fuzz clean
+.PHONY: demo test check lint format live bench fuzz calibrate clean
 
 demo: $(INSTALLED)  ## real inference, measured and told: installs into .venv, fetches a 93 MB model, writes a report
 	$(BIN)/olbench run scenarios/quickstart.toml --pull --report reports/demo.html
@@ -32,6 +32,9 @@ bench: $(INSTALLED)  ## how exact olbench is as a client, beside others: make be
 fuzz: $(INSTALLED)  ## any bytes into what reads a server's answers, for ten minutes: make fuzz [SECONDS=600]
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris
 	PYTHONPATH=tests $(BIN)/python -m fuzz $(SECONDS)
+
+calibrate: $(INSTALLED)  ## do 95 % intervals hold 95 %? Thousands of simulated runs, the tables of docs/statistics.md: make calibrate [TRIALS=10000]
+	PYTHONPATH=tests $(BIN)/python -m calibration $(TRIALS)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
