@@ -7,6 +7,7 @@ through (outcome ok or short) enter. The texts here are the ones that the README
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from olbench import parts as of_parts
 from olbench import sample_metrics as of_sample
 from olbench import visit_metrics as of_visit
 from olbench.column import Column
@@ -107,13 +108,24 @@ _ROWS = (
            "prompt_eval_duration", _COUNTS),
     Metric("decode_time", "Decode time", "s", "lower", Each(of_sample.decode_time),
            "eval_duration", _COUNTS),
-    Metric("queue", "Queue", "s", "lower", Each(of_sample.queue),
-           "total_duration - load_duration - prompt_eval_duration - eval_duration: what waiting for a slot leaves",
-           _COUNTS),
-    Metric("network", "Network and client", "s", "lower", Each(of_sample.network),
-           "(last byte - sent) - total_duration", _COUNTS),
-    Metric("dispatch", "Dispatch delay", "s", "lower", Each(of_sample.dispatch),
-           "sent - wanted: lateness of olbench itself, in no other figure"),
+    Metric("queue", "Queue", "s", "lower", Each(of_parts.queue),
+           "server's TTFT - load_duration - prompt_eval_duration, at most total_duration less its three parts, which "
+           "stands alone where a response is not streamed; without created_at in its lines the server's TTFT is "
+           "total_duration - (last byte - first line with text)", _COUNTS),
+    Metric("held", "Text held back", "s", "lower", Each(of_parts.held),
+           "TTFT - network - load_duration - queue - prompt_eval_duration: tokens were made, and no text of them had come yet",
+           f"{_STREAM}; {_COUNTS}"),
+    Metric("network", "Network and client", "s", "lower", Each(of_parts.network),
+           "TTFT - server's TTFT, at most (last byte - sent) - total_duration, which stands alone where a response is not "
+           "streamed", _COUNTS),
+    Metric("unexplained", "Unexplained time", "s", "lower", Each(of_parts.unexplained),
+           "(last byte - sent) - network - load_duration - queue - prompt_eval_duration - eval_duration: what stamps and "
+           "durations leave over", f"{_STREAM}; {_COUNTS}"),
+    Metric("connect", "New connection", "s", "lower", Each(of_parts.connect),
+           "of the time from wanted to sent, what went into a new connection; 0 where one was held ready",
+           "a connection that olbench made itself"),
+    Metric("dispatch", "Dispatch delay", "s", "lower", Each(of_parts.dispatch),
+           "(sent - wanted) - new connection: lateness of olbench itself, in no other figure"),
     # What was asked for and what came.
     Metric("prompt_tokens", "Prompt tokens", "tok", "neither", Each(of_sample.prompt_tokens),
            "prompt_eval_count", _COUNTS),

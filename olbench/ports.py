@@ -32,6 +32,7 @@ class Reply:
     """What came back, undecoded: bytes and stamps. Nothing here was parsed while the cell ran."""
 
     wanted_ns: int
+    connect_ns: int | None = None  # of wanted to sent, what went into a new connection; 0: one was there
     sent_ns: int | None
     head_ns: int | None
     end_ns: int

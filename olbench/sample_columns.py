@@ -60,6 +60,7 @@ class Samples:
     stepped: Mask  # the wall clock was set during the response
     unsent: Mask
     wanted_ns: Stamps
+    connect_ns: Numbers  # NaN where nobody knows
     sent_ns: Stamps  # 0 where it was never sent
     end_ns: Stamps
     uncounted: Mask  # no done:true line came
@@ -96,6 +97,7 @@ def columns(seen: Sequence[Sample]) -> Samples:
         stepped=_mask([one.stamps == "stepped" for one in seen]),
         unsent=_mask([one.sent_ns is None for one in seen]),
         wanted_ns=_stamps([one.wanted_ns for one in seen]),
+        connect_ns=_counts([one.connect_ns for one in seen]),
         sent_ns=_stamps([0 if one.sent_ns is None else one.sent_ns for one in seen]),
         end_ns=_stamps([one.end_ns for one in seen]),
         uncounted=_mask([one.counts is None for one in seen]),

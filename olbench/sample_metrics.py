@@ -56,11 +56,6 @@ def e2e(seen: Samples) -> Column:
     return singles((seen.end_ns - seen.sent_ns) / 1e9, (STEPPED, seen.stepped), (UNSENT, seen.unsent))
 
 
-def dispatch(seen: Samples) -> Column:
-    """Seconds that the request left later than it was wanted to: our own fault, not the server's."""
-    return singles((seen.sent_ns - seen.wanted_ns) / 1e9, (UNSENT, seen.unsent))
-
-
 @_dividing
 def tpot(seen: Samples) -> Column:
     """Seconds a token after the first chunk."""
@@ -167,22 +162,6 @@ def prefill(seen: Samples) -> Column:
         (CACHE_UNKNOWN, np.isnan(cached)),
         (ALL_CACHED, seen.prompt_eval_count <= cached),
         (NO_TIME, seen.prompt_eval_ns <= 0),
-    )
-
-
-def queue(seen: Samples) -> Column:
-    """Seconds that no field of the server covers: waiting for a slot, templates, transport inside the server."""
-    rest = seen.total_ns - (seen.load_ns + seen.prompt_eval_ns + seen.eval_ns)
-    return singles(rest / 1e9, (NO_COUNTS, seen.uncounted), (NO_DURATION, np.isnan(rest)))
-
-
-def network(seen: Samples) -> Column:
-    """Seconds of our end-to-end time that the server did not see: network, and the client itself."""
-    return singles(
-        ((seen.end_ns - seen.sent_ns) - seen.total_ns) / 1e9,
-        (UNSENT, seen.unsent),
-        (NO_DURATION, np.isnan(seen.total_ns)),
-        (STEPPED, seen.stepped),
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from olbench import series
 from olbench.findings import Value
+from olbench.gates import SLOWED
 from olbench.model import (
     TEXT,
     THINKING,
@@ -34,9 +35,6 @@ CPU, CLIENT_CPU, OTHER_CPU, STEAL = "server.cpu", "client.cpu", "host.other_cpu"
 SWAP = "host.swap_used"
 LOOP_LAG = "client.loop_lag"
 GPU_THROTTLE = r"gpu\d+\.throttle"
-# Bits of that reading which mean heat, hardware or the power supply: slower than the same card when cool and fed. The
-# plain power limit is left out: a busy card lives at it.
-SLOWED = 0x008 | 0x020 | 0x040 | 0x080
 GPU_OWN, GPU_USED, GPU_UTIL = r"gpu\d+\.server", r"gpu\d+\.used", r"gpu\d+\.util"
 POWER = r"(gpu\d+|cpu\d*|soc)\.power"
 

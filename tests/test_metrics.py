@@ -78,6 +78,8 @@ BY_HAND = [
     ("tpot", {}, 0.02),
     ("e2e", {}, 0.24),
     ("dispatch", {"late_s": 0.003}, 0.003),
+    ("dispatch", {"late_s": 0.003, "connect_ns": 2_000_000}, 0.001),
+    ("connect", {"late_s": 0.003, "connect_ns": 2_000_000}, 0.002),
     ("decode", {}, 8 / 0.14),
     ("steps", {}, 7 / 0.14),
     ("prefill", {}, 64 / 0.08),
@@ -94,6 +96,8 @@ BY_HAND = [
     ("queue", {"queue_s": 0.3}, 0.3),
     ("network", {}, 0.01),
     ("network", {"network_s": -0.05}, -0.05),
+    ("unexplained", {}, 0.0),
+    ("held", {}, 0.0),
     ("coalesced", {"coalesced": 3}, 3 / 9),
 ]
 

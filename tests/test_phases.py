@@ -1,6 +1,7 @@
 """Where the time went: means of the parts, and parts that cannot be."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -64,16 +65,69 @@ def test_a_network_part_clearly_below_zero_is_none_and_a_doubt() -> None:
     assert split(seen, "nothing").network == Value(
         None, "the server's total_duration is longer than our end-to-end time by 23.3 ms on average"
     )
-    (sentence,) = doubts(seen)
+    ((sentence, rows),) = doubts(seen)
     assert sentence.startswith(
         "in 2 of 3 samples the server's total_duration is longer than our end-to-end time"
     )
     assert sentence.endswith("by up to 50.0 ms: the parts are not to be trusted")
+    assert rows.tolist() == [True, True, False]
 
 
 def test_parts_of_the_server_that_exceed_its_total_are_a_doubt() -> None:
     seen = told([sample(queue_s=-0.02)])
     assert split(seen, "nothing").queue.number is None
-    assert [one.partition(",")[0] for one in doubts(seen)] == [
+    assert [sentence.partition(",")[0] for sentence, _ in doubts(seen)] == [
         "in 1 of 1 sample the server's parts add up to more than its total_duration"
     ]
+
+
+def test_what_comes_before_the_send_is_a_part_with_its_connection() -> None:
+    parts = split(told([sample(late_s=0.003, connect_ns=2_000_000), sample(late_s=0.001)]), "nothing")
+    assert parts.connect.number == pytest.approx(0.002)
+
+
+def test_an_end_that_came_before_the_servers_own_is_a_network_part_below_zero() -> None:
+    late = sample()
+    parts = split(told([replace(late, end_ns=late.end_ns - 50_000_000)]), "nothing")
+    assert parts.network == Value(
+        None, "the server's total_duration is longer than our end-to-end time by 40.0 ms on average"
+    )
+
+
+def off(seconds: float) -> Sample:
+    """A request whose last byte came so many seconds after the moment that its parts account for."""
+    one = sample(network_s=0.010_002)  # not in whole milliseconds: such a created_at would place nothing
+    return replace(one, end_ns=one.end_ns + round(seconds * 1e9))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sentence"),
+    [
+        (0.0019, None),  # below 2 ms, the larger of the two bars
+        (
+            0.05,
+            "in 2 of 3 samples the server's durations leave time unexplained, by up to 50.0 ms",
+        ),
+        (
+            -0.05,
+            "in 2 of 3 samples the server's total_duration is longer than our end-to-end time, by up to 40.0 ms",
+        ),
+    ],
+)
+def test_parts_that_miss_the_whole_in_most_samples_are_a_doubt(seconds: float, sentence: str | None) -> None:
+    found = [said for said, _ in doubts(told([off(seconds), off(seconds), sample()]))]
+    assert found == ([] if sentence is None else [f"{sentence}: the parts are not to be trusted"])
+
+
+def test_one_sample_of_many_that_misses_the_whole_was_read_late_and_is_none() -> None:
+    assert list(doubts(told([off(0.05), sample(), sample(), sample()]))) == []
+
+
+def test_waiting_inside_a_server_that_has_one_request_is_a_doubt() -> None:
+    # 150 of 390 ms are more than a fifth; 90 ms are below a tenth of a second.
+    ((sentence, rows),) = doubts(told([sample(queue_s=0.15), sample(queue_s=0.09)]))
+    assert sentence == (
+        "in 1 of 2 samples the server spent up to 150 ms on nothing that its durations name, though no other request of "
+        "ours was under way"
+    )
+    assert rows.tolist() == [True, False]

@@ -10,6 +10,7 @@ import pytest
 
 from olbench.apis.ollama import Ollama
 from olbench.apis.transport import TRACE, Transport
+from olbench.clock import now
 from olbench.drive import closed_loop, decoded
 from olbench.engines.scripted import Script, Scripted
 from olbench.engines.scripted_faults import FAULTS
@@ -78,6 +79,7 @@ def test_no_server_is_an_outcome_too(cell: Callable[..., Cell], request_of: Call
         return await measured(server, cell(), [request_of()])
 
     (sample,) = play(Script(), story)
+    assert sample.connect_ns is None
     assert sample.outcome == "refused"
     assert sample.sent_ns is None
     assert "no connection to port" in sample.words
@@ -108,6 +110,27 @@ def test_stamps_follow_the_servers_own_sends(
     # Same clock on both sides: a chunk cannot be seen before it was sent, nor after the next one was.
     for sent, seen, following in zip(sends, sample.chunks.arrived_ns, [*sends[1:], 1 << 62], strict=False):
         assert sent <= seen < following
+
+
+def test_a_sample_tells_what_went_into_a_new_connection(
+    cell: Callable[..., Cell], request_of: Callable[..., Request]
+) -> None:
+    async def story(server: Scripted) -> list[Sample]:
+        api = Ollama(server.url)
+        try:
+            wires = [api.encode(cell(), request_of(index)) for index in range(2)]
+            replies = [await api.send(wire, now(), 10 * SECOND) for wire in wires]  # nobody held one ready
+            return [api.sample(cell(), wire, one, 0) for wire, one in zip(wires, replies, strict=True)]
+        finally:
+            await api.close()
+
+    first, second = play(Script(itl_ns=0, load_ns=0), story)
+    assert first.connect_ns is not None
+    assert first.sent_ns is not None
+    assert 0 < first.connect_ns <= first.sent_ns - first.wanted_ns
+    assert second.connect_ns == 0
+    held = play(Script(itl_ns=0, load_ns=0), lambda server: measured(server, cell(), [request_of()]))
+    assert [one.connect_ns for one in held] == [0]
 
 
 def test_an_unstreamed_answer_is_one_line(

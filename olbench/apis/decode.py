@@ -43,6 +43,7 @@ def sample(cell: Cell, wire: Wire, reply: Reply, stream: int) -> Sample:
         status=reply.status,
         wanted_ns=reply.wanted_ns,
         sent_ns=reply.sent_ns,
+        connect_ns=reply.connect_ns,
         head_ns=reply.head_ns,
         end_ns=reply.end_ns,
         stamps=reply.stamps,

@@ -176,6 +176,7 @@ class Ollama:
             fault, words = "cancelled", "stopped before it was done"
         return Reply(
             wanted_ns=wanted_ns,
+            connect_ns=trace.connect_ns,
             sent_ns=trace.sent_ns,
             head_ns=trace.head_ns,
             end_ns=_end(trace) if fault is None else now(),

@@ -7,6 +7,7 @@ from typing import Any
 
 from olbench.kv import kv_bytes_per_token
 from olbench.model import ModelCard, Resident
+from olbench.weights import experts, touched
 
 _BLOB = re.compile(r"^FROM\s+.*?(sha256[-:][0-9a-f]{64})\s*$", re.MULTILINE)
 
@@ -40,6 +41,8 @@ def of_show(model: str, answer: Mapping[str, Any], row: ModelCard | None) -> Mod
         blob=_blob(_text(answer.get("modelfile")) or ""),
         kv_bytes_per_token=kv_bytes_per_token(info),
         remote=_text(answer.get("remote_host")) or (row.remote if row else None),
+        touched=touched(answer.get("tensors"), experts(info)),
+        experts=experts(info),
     )
 
 

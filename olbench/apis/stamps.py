@@ -22,6 +22,7 @@ class Trace:
     """What one exchange has seen so far; whole or not, it can be read after a failure."""
 
     __slots__ = (
+        "connect_ns",
         "head_ns",
         "headers",
         "marks",
@@ -40,6 +41,7 @@ class Trace:
 
     def restart(self) -> None:
         """Forget a first attempt on a connection that the server had already closed."""
+        self.connect_ns: int | None = None  # what a new connection took; 0: one was there
         self.sent_ns: int | None = None
         self.head_ns: int | None = None
         self.status: int | None = None

@@ -100,7 +100,8 @@ class Transport(httpx.AsyncBaseTransport):
         self, data: tuple[bytes, bytes], trace: Trace, limits: Limits, arrived: asyncio.Event | None = None
     ) -> Connection:
         on_body = None if arrived is None else arrived.set
-        connection = self._take() or await self._connect()
+        held = self._take()
+        connection, trace.connect_ns = (held, 0) if held is not None else await self._new()
         reused = connection.used
         try:
             await connection.exchange(data, trace, limits, on_body=on_body)
@@ -112,10 +113,11 @@ class Transport(httpx.AsyncBaseTransport):
             if not reused or lost:
                 raise
             try:
-                connection = await self._connect()
+                connection, took_ns = await self._new()
             except ConnectError:
                 raise fault from None  # it did not close that connection, it died
             trace.restart()
+            trace.connect_ns = took_ns
             await connection.exchange(data, trace, limits, on_body=on_body)
         return connection
 
@@ -129,6 +131,11 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _hold(self) -> None:
         self._idle.append(await self._connect())  # at once: a cancelled `connect` leaves none behind
+
+    async def _new(self) -> tuple[Connection, int]:
+        """A new connection, and how long it took."""
+        began = now()
+        return await self._connect(), now() - began
 
     async def _connect(self) -> Connection:
         return await connect(self._origin, self._desk, self._connect_ns)

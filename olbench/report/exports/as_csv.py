@@ -2,13 +2,18 @@
 
 import csv
 import io
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from olbench.cachestate import NAMES
 from olbench.findings import CellFinding, Findings, Summary
 from olbench.metrics import METRICS
 from olbench.model import Cell, Observation, Sample
+from olbench.parts import PARTS
+from olbench.prose import distinct
 from olbench.report.wording import plain
+from olbench.timesheet import Sheet, sheets
 
 _PERCENTILES = ("p50", "p90", "p95", "p99")
 _CELL = (
@@ -34,6 +39,7 @@ _COUNTS = (
     "eval_ns",
     "done_reason",
 )
+_PARTS = (*PARTS, "held")
 # A spreadsheet takes a text that opens so for a formula, and runs it.
 _FORMULA = re.compile(r"\s*[=+\-@]")
 
@@ -44,10 +50,10 @@ def dump(findings: Findings) -> str:
     """One row a cell and metric: `value` is the typical one, `low` and `high` its interval."""
     head = (
         *_CELL_HEAD, "metric", "unit", "value", "low", "high", *_PERCENTILES, "least", "most", "samples", "visits",
-        "clock_error", "below_clock_error", "reason", "doubts",
+        "clock_error", "below_clock_error", "reason", "doubts", "actions",
     )  # fmt: skip
     rows = (
-        (*_place(found), *_summary(one), _doubts(found))
+        (*_place(found), *_summary(one), _joined(found.doubts), _joined(_actions(found)))
         for found in findings.cells
         for one in found.summaries.values()
     )
@@ -55,16 +61,20 @@ def dump(findings: Findings) -> str:
 
 
 def samples(findings: Findings) -> str:
-    """One row a sample, failed ones and warm-ups too; stamps are nanoseconds since the visit began."""
+    """One row a sample, failed ones and warm-ups too; stamps are nanoseconds since the visit began.
+
+    The parts of its time are seconds and add up to those from wanted_ns to end_ns, `held` being of decode.
+    """
     head = (
         "cell", "label", "repeat", "began", "index", "phase", "stream", "prompt", "outcome", "words", "status",
         "wanted_ns", "sent_ns", "head_ns", "end_ns", "lines", "stamps", *_COUNTS,
+        "connect_ns", *(f"{name}_s" for name in _PARTS), "ttft_s", "server_ttft_s", "cache_state", "reused", "flags",
     )  # fmt: skip
     labels = {found.cell.id: found.label for found in findings.cells}
     rows = (
-        _sample(seen, one, labels.get(seen.visit.cell, ""))
-        for seen in findings.record.observations
-        for one in seen.samples
+        (*_sample(seen, one, labels.get(seen.visit.cell, "")), one.connect_ns, *told)
+        for seen, sheet in sheets(findings.record)
+        for one, told in zip(seen.samples, _sheet(sheet), strict=True)
     )
     return _csv(head, rows)
 
@@ -73,8 +83,13 @@ def _place(found: CellFinding) -> tuple[Field, ...]:
     return (*_text(found.cell.id, found.label), *_cell(found.cell))
 
 
-def _doubts(found: CellFinding) -> str:
-    return _defused("; ".join(found.doubts))
+def _joined(sentences: Iterable[str]) -> str:
+    return _defused("; ".join(sentences))
+
+
+def _actions(found: CellFinding) -> tuple[str, ...]:
+    """What the flags of a cell ask to be done, each once."""
+    return distinct(filter(None, (flag.action for flag in found.flags)))
 
 
 def _summary(one: Summary) -> tuple[Field, ...]:
@@ -116,6 +131,15 @@ def _sample(seen: Observation, one: Sample, label: str) -> tuple[Field, ...]:
         one.stamps,
         *(_defused(count) if isinstance(count, str) else count for count in counts),
     )
+
+
+def _sheet(sheet: Sheet) -> Iterator[tuple[Field, ...]]:
+    """The further fields of each sample of a visit."""
+    numbers = (*(getattr(sheet.parts, name) for name in _PARTS), sheet.ttft, sheet.server_ttft)
+    columns = [[None if math.isnan(one) else one for one in column.round(9).tolist()] for column in numbers]
+    reused = [None if math.isnan(one) else one for one in sheet.states.reused.round(6).tolist()]
+    states = [NAMES[code] for code in sheet.states.codes.tolist()]
+    return zip(*columns, states, reused, sheet.flags, strict=True)
 
 
 def _text(*texts: str) -> tuple[str, ...]:

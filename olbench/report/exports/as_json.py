@@ -2,23 +2,29 @@
 
 Durations and sizes are in base units (s, B); stamps of samples are nanoseconds since their visit began.
 
-History of the schema: 1, the first; what came later was added to it: `selftest`, `stamps`, the clock's errors.
+History of the schema: 1, the first; what came later was added to it: `selftest`, `stamps`, the clock's errors; `flags`
+with what to do, the parts of each sample's time in seconds, and the state of its prompt in the cache.
 """
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from olbench import accuracy
+from olbench.cachestate import NAMES
+from olbench.column import Numbers
 from olbench.findings import CellFinding, Findings, Split, Summary
 from olbench.metrics import METRICS
 from olbench.model import TEXT, THINKING, Cell, Counts, Observation, Sample, SelfTest
+from olbench.parts import PARTS
+from olbench.timesheet import FLAGS, Sheet, sheets
 
 SCHEMA = "olbench/1"
 # So many entries of each list may stand in a page: two or three megabytes of each.
 MOST = {"samples": 5_000, "by_prompt": 200}
+_PARTS = (*PARTS, "held")
 _COUNTS = tuple(Counts.__dataclass_fields__)
 # A translation of line kinds into 1 (text or thinking) or 0.
 _SAYS = bytes(1 if kind & (TEXT | THINKING) else 0 for kind in range(256))
@@ -52,6 +58,8 @@ def document(findings: Findings, without: frozenset[str] = frozenset()) -> dict[
         "run": asdict(record.run),
         "answer": findings.answer,
         "doubts": findings.doubts,
+        "flags": [asdict(one) for one in findings.flags],
+        "trust": [asdict(one) for one in findings.trust],
         "axes": findings.axes,
         "facts": record.facts,
         "facts_end": record.facts_end,
@@ -96,6 +104,13 @@ def _cell(found: CellFinding, without: frozenset[str]) -> dict[str, Any]:
         "visits_taken": found.visits_taken,
         "outcomes": dict(found.outcomes),
         "doubts": found.doubts,
+        "flags": [asdict(one) for one in found.flags],
+        "marked": {str(repeat): why for repeat, why in found.marked.items()},
+        "judged": found.judged,
+        "contaminated": found.contaminated,
+        "cut": found.cut,
+        "slots": None if found.slots is None else asdict(found.slots),
+        "roof": None if found.roof is None else asdict(found.roof),
         "summaries": {key: _summary(one) for key, one in found.summaries.items()},
         "by_prompt": None if "by_prompt" in without else _by_prompt(found),
         "split": {name: asdict(getattr(found.split, name)) for name in Split.__dataclass_fields__},
@@ -121,19 +136,17 @@ def _summary(one: Summary) -> dict[str, Any]:
         "clock_error": one.error,
         "below_clock_error": None if one.error is None else one.below(one.typical),
         "missing": dict(one.missing),
+        "marked": one.marked,
     }
 
 
 def _visits(findings: Findings, without: frozenset[str]) -> list[dict[str, Any]]:
+    if "samples" in without:
+        return [{**_visit(seen), "samples": None} for seen in findings.record.observations]
     own = {found.cell.id: _has_own_prompts(found.cell) for found in findings.cells}
     return [
-        {
-            **_visit(seen),
-            "samples": None
-            if "samples" in without
-            else _samples(seen, texts=own.get(seen.visit.cell, False)),
-        }
-        for seen in findings.record.observations
+        {**_visit(seen), "samples": _samples(seen, sheet, texts=own.get(seen.visit.cell, False))}
+        for seen, sheet in sheets(findings.record)
     ]
 
 
@@ -154,8 +167,31 @@ def _visit(seen: Observation) -> dict[str, Any]:
     }
 
 
-def _samples(seen: Observation, *, texts: bool) -> list[dict[str, Any]]:
-    return [_sample(seen, one, texts=texts) for one in seen.samples]
+def _samples(seen: Observation, sheet: Sheet, *, texts: bool) -> list[dict[str, Any]]:
+    told = zip(seen.samples, _sheet(sheet), strict=True)
+    return [_sample(seen, one, texts=texts) | further for one, further in told]
+
+
+def _whole(seconds: Numbers) -> list[float]:
+    found: list[float] = seconds.round(9).tolist()  # nanoseconds: what is behind them is the grain of floats
+    return found
+
+
+def _sheet(sheet: Sheet) -> Iterator[dict[str, Any]]:
+    """What each sample of a visit came to; unknown figures are NaN here, and null in the end."""
+    columns = [_whole(getattr(sheet.parts, name)) for name in _PARTS]
+    others = (_whole(sheet.ttft), _whole(sheet.server_ttft), sheet.states.codes.tolist())
+    reused = sheet.states.reused.round(6).tolist()
+    for parts, ttft, server_ttft, code, share, flags in zip(
+        zip(*columns, strict=True), *others, reused, sheet.flags, strict=True
+    ):
+        yield {
+            "parts": dict(zip(_PARTS, parts, strict=True)),
+            "ttft": ttft,
+            "server_ttft": server_ttft,
+            "cache": {"state": NAMES[code], "reused": share},
+            "flags": [FLAGS[letter] for letter in flags],
+        }
 
 
 def _sample(seen: Observation, one: Sample, *, texts: bool) -> dict[str, Any]:
@@ -170,6 +206,7 @@ def _sample(seen: Observation, one: Sample, *, texts: bool) -> dict[str, Any]:
         "words": one.words,
         "status": one.status,
         "wanted_ns": _since(seen, one.wanted_ns),
+        "connect_ns": one.connect_ns,
         "sent_ns": _since(seen, one.sent_ns),
         "head_ns": _since(seen, one.head_ns),
         "first_text_ns": None if first < 0 else _since(seen, arrived[first]),

@@ -20,7 +20,7 @@ def dump(findings: Findings) -> str:
         _text(run.question),
         " ".join(map(_text, findings.answer)),
         _table(table),
-        "\n".join(f"{_mark((place,))} {_text(note)}  " for place, note in enumerate(table.notes, 1)),
+        "\n".join(_notes(table)),
         "\n".join(f"{_text(remark)}  " for remark in (*table.remarks, *findings.doubts)),
         f"± and ranges are 95 % intervals. {_origin(findings)}",
     ]
@@ -33,19 +33,29 @@ def _origin(findings: Findings) -> str:
     return " · ".join(_text(part) for part in parts if part)
 
 
+def _notes(table: Overview) -> list[str]:
+    """The footnotes, each with what to do about it."""
+    pairs = zip(table.notes, table.actions, strict=True)
+    return [
+        f"{_mark((place,))} {_text(note)}{f' → {_text(action)}' if action else ''}  "
+        for place, (note, action) in enumerate(pairs, 1)
+    ]
+
+
 def _table(table: Overview) -> str:
     heads = [f"{one.name}, {one.unit} {one.arrow}".rstrip() for one in table.headings]
     lines = [
-        _line("#", "Cell", *heads, "Failed"),
-        _line("--:", ":--", *("--:" for _ in heads), "--:"),
-        *(_line(*_row(row)) for row in table.rows),
+        _line("#", "Cell", *heads, *(["Sound visits"] if table.marked else []), "Failed"),
+        _line("--:", ":--", *("--:" for _ in heads), *(["--:"] if table.marked else []), "--:"),
+        *(_line(*_row(row, marked=table.marked)) for row in table.rows),
     ]
     return "\n".join(lines)
 
 
-def _row(row: Row) -> tuple[str, ...]:
+def _row(row: Row, *, marked: bool) -> tuple[str, ...]:
     failed = f"{row.failed} of {row.asked}" if row.failed else "0"
-    return (str(row.number), _text(row.label) + _mark(row.notes), *map(_figure, row.figures), failed)
+    figures = (*row.figures, row.sound) if marked else row.figures
+    return (str(row.number), _text(row.label) + _mark(row.notes), *map(_figure, figures), failed)
 
 
 def _figure(figure: Figure) -> str:
