@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 
 from olbench.errors import StoreError, UsageError
 from olbench.model import (
+    Bandwidth,
     Facts,
     Level,
     ModelCard,
@@ -137,15 +138,15 @@ class Store:
         rows = self._query("SELECT cell, repeat FROM visit WHERE run = ? AND problem IS NULL", run_id)
         return frozenset((str(cell), int(repeat)) for cell, repeat in rows)
 
-    def record(self, run_id: str) -> Record:
-        """A run as kept; its observations are read one by one as they are asked for."""
+    def record(self, run_id: str, cell: str = "*") -> Record:
+        """A run as kept, with the visits to all cells or to one; they are read one by one as they are asked for."""
         rows = self._query(
             "SELECT run, plan, facts, facts_end, cards, selftest FROM run WHERE id = ?", run_id
         )
         if not rows:
             raise UsageError(f"there is no run {run_id!r} in {self._path}")
         run, plan, facts, facts_end, cards, selftest = rows[0]
-        visits = self._query("SELECT id FROM visit WHERE run = ? ORDER BY id", run_id)
+        visits = self._query("SELECT id FROM visit WHERE run = ? AND cell GLOB ? ORDER BY id", run_id, cell)
         return Record(
             run=from_json(run, Run),
             plan=from_json(plan, Plan),
@@ -160,6 +161,20 @@ class Store:
         """The newest self-tests of a machine and set-up with their numbers, newest first."""
         rows = self._query("SELECT id FROM selftest WHERE machine = ? ORDER BY id DESC LIMIT 10", machine)
         return tuple((int(number), self._selftest(int(number))) for (number,) in rows)
+
+    def keep_bandwidth(self, seen: Bandwidth) -> None:
+        """Keep what a machine's memory gave."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT INTO bandwidth (machine, bandwidth) VALUES (?, ?)", (seen.machine, as_json(seen))
+            )
+
+    def bandwidth(self, machine: str) -> Bandwidth | None:
+        """The newest of a machine; None when there is none."""
+        rows = self._query(
+            "SELECT bandwidth FROM bandwidth WHERE machine = ? ORDER BY id DESC LIMIT 1", machine
+        )
+        return next((from_json(found, Bandwidth) for (found,) in rows), None)
 
     def _selftest(self, number: int) -> SelfTest:
         ((machine, at, olbench, levels),) = self._query(

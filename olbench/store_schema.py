@@ -3,7 +3,8 @@
 # History
 # 1  2026-11: runs, visits, samples, readings.
 # 2  2026-11: self-tests, and which of them held when a run began.
-VERSION = 2
+# 3  2026-11: bandwidths of memory.
+VERSION = 3
 
 STEPS: dict[int, str] = {
     1: """
@@ -51,5 +52,12 @@ CREATE TABLE selftest (
     levels TEXT NOT NULL          -- list of model.Level as JSON, its columns as lists
 ) STRICT;
 ALTER TABLE run ADD COLUMN selftest INTEGER REFERENCES selftest (id);
+""",
+    3: """
+CREATE TABLE bandwidth (
+    id INTEGER PRIMARY KEY,
+    machine TEXT NOT NULL,
+    bandwidth TEXT NOT NULL       -- model.Bandwidth as JSON
+) STRICT;
 """,
 }

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from olbench.engines.gguf_header import Header
+from olbench.engines.gguf_header import TYPES, Header
 from olbench.engines.shelf import Model
 from olbench.engines.wall import local
 
@@ -41,6 +41,10 @@ def show(model: Model, *, verbose: bool) -> dict[str, Any]:
         "details": details(model.header),
         "model_info": info | {"general.parameter_count": model.header.parameters},
         "capabilities": list(CAPABILITIES),
+        "tensors": [
+            {"name": one.name, "type": TYPES.get(one.kind, "unknown"), "shape": list(one.shape)}
+            for one in model.header.tensors
+        ],
         "modified_at": local(model.modified_ns),
     }
 
