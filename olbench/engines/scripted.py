@@ -26,6 +26,7 @@ from olbench.engines import scripted_lists as lists
 from olbench.engines.scripted_asked import OLLAMA, OPENAI, Wanted, wanted
 from olbench.engines.scripted_client import Client
 from olbench.engines.scripted_faults import FAULTS
+from olbench.engines.scripted_lies import Lies, Manner, manner
 from olbench.engines.scripted_rhythm import Rhythm, Speech, exact_loop
 from olbench.engines.scripted_script import TEMPLATE_TOKENS, VERSION, Script, Truth
 from olbench.engines.scripted_talk import Counts, Events, Ndjson, Talk
@@ -131,11 +132,11 @@ class Scripted:
             return
         match asked.path:
             case "/api/version":
-                told: dict[str, Any] = {"version": VERSION}
+                told: dict[str, Any] = {"version": lists.version(script, self._served)}
             case "/api/tags":
-                told = {"models": [lists.tag(script, name) for name in script.models]}
+                told = {"models": [lists.tag(script, name, self._served) for name in script.models]}
             case "/api/ps":
-                told = {"models": [lists.row(script, *one) for one in self.resident.items()]}
+                told = {"models": [lists.row(script, *one, self._served) for one in self.resident.items()]}
             case "/v1/models":
                 told = lists.openai(script)
             case "/served":  # not Ollama's: how many measuring requests have come, for whoever waits for one
@@ -184,6 +185,7 @@ class Scripted:
             await self._load_or_unload(want, client)
             return
         fault = self.script.faults.get(self._served)
+        how = manner(self.script.lies, self.script.noise, self.script.seed, self._served)
         self._served += 1
         self.bodies.append(asked.body)
         truth = Truth(want.prompt_tokens, asked.read_ns, asked.stamps)
@@ -191,8 +193,10 @@ class Scripted:
         if fault is not None:
             await FAULTS[fault](client, talk)
             return
+        if how.reload:
+            self.resident.pop(want.model, None)
         await self._load(want)
-        await self._generate(want, client, talk, truth, loaded=now())
+        await self._generate(want, client, talk, truth, how, loaded=now())
 
     async def _load_or_unload(self, want: Wanted, client: Client) -> None:
         if want.leave:
@@ -211,21 +215,25 @@ class Scripted:
                 await sleep_until(now() + self.script.load_ns)
                 self.resident[want.model] = context
 
-    async def _generate(self, want: Wanted, client: Client, talk: Talk, truth: Truth, *, loaded: int) -> None:
+    async def _generate(
+        self, want: Wanted, client: Client, talk: Talk, truth: Truth, how: Manner, *, loaded: int
+    ) -> None:
         script = self.script
         tokens = want.tokens if script.tokens is None else min(want.tokens, script.tokens)
-        cached = want.prompt_tokens - 1 if want.prompt in self._seen else 0
+        cached = want.prompt_tokens - 1 if how.cached or want.prompt in self._seen else 0
+        gap = round(script.itl_ns * how.pace * how.slower)
         async with self._slots:
+            if how.queue_ns:
+                await sleep_until(now() + how.queue_ns)
             start = now()
-            uncached_ns = (want.prompt_tokens - cached) * script.prefill_ns_per_token
+            uncached_ns = round((want.prompt_tokens - cached) * script.prefill_ns_per_token * how.pace)
             first = start + (uncached_ns if script.ttft_ns is None else script.ttft_ns)
             if want.stream:
-                speech = Speech(
-                    client, talk.token, tokens, first=first, gap=script.itl_ns, sends=truth.sends_ns
-                )
+                sends, pause = truth.sends_ns, how.pause_ns
+                speech = Speech(client, talk.token, tokens, first=first, gap=gap, sends=sends, pause=pause)
                 await speech.in_rhythm(self._rhythm)
             else:
-                await sleep_until(first + max(0, tokens - 1) * script.itl_ns)
+                await sleep_until(first + max(0, tokens - 1) * gap + how.pause_ns)
             ended = now()
             if script.final_ns:
                 await sleep_until(ended + script.final_ns)
@@ -238,7 +246,7 @@ class Scripted:
             total_ns=ended - truth.read_ns,
             load_ns=loaded - truth.read_ns,
             prompt_ns=first - start,
-            eval_ns=ended - first,
+            eval_ns=round((ended - first) * how.told_eval),
         )
         if want.stream:
             await client.send(talk.last(counts))
@@ -287,7 +295,8 @@ def _script(fields: Mapping[str, Any]) -> Script:
     if unknown := set(faults.values()) - set(FAULTS):
         raise ValueError(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
     texts = {key: tuple(fields[key]) for key in ("models", "capabilities") if key in fields}
-    return replace(Script(), **{**fields, **texts, "faults": faults})
+    lies = Lies(**fields.get("lies", {}))
+    return replace(Script(), **{**fields, **texts, "faults": faults, "lies": lies})
 
 
 async def _forever(script: Script) -> None:

@@ -3,25 +3,33 @@
 from hashlib import sha256
 from typing import Any
 
-from olbench.engines.scripted_script import Script
+from olbench.engines.scripted_script import VERSION, Script
 
 
-def tag(script: Script, name: str) -> dict[str, Any]:
-    """An installed model, as a row of /api/tags."""
+def version(script: Script, served: int) -> str:
+    """What it calls itself after so many measuring requests."""
+    begin = script.lies.version_from
+    return VERSION if begin is None or served < begin else f"{VERSION}-upgraded"
+
+
+def tag(script: Script, name: str, served: int = 0) -> dict[str, Any]:
+    """An installed model, as a row of /api/tags, after so many measuring requests."""
+    begin = script.lies.digest_from
+    weights = name if begin is None or served < begin else f"{name}, changed"
     return {
         "name": name,
         "model": name,
         "size": script.size,
-        "digest": sha256(name.encode()).hexdigest(),
+        "digest": sha256(weights.encode()).hexdigest(),
         "details": {"format": "gguf", "family": "scripted", "quantization_level": "Q8_0"},
         "capabilities": list(script.capabilities),
     }
 
 
-def row(script: Script, name: str, context: int) -> dict[str, Any]:
+def row(script: Script, name: str, context: int, served: int = 0) -> dict[str, Any]:
     """A model in memory, as a row of /api/ps."""
     vram = round(script.size * script.vram_share)
-    return tag(script, name) | {"size_vram": vram, "context_length": context}
+    return tag(script, name, served) | {"size_vram": vram, "context_length": context}
 
 
 def card(script: Script, name: str) -> dict[str, Any]:

@@ -69,14 +69,19 @@ class Speech:
         first: int,
         gap: int,
         sends: list[int],
+        pause: int = 0,
     ) -> None:
-        """`token` gives the bytes of each number; the first is due at `first`; the moments go into `sends`."""
+        """`token` gives the bytes of each number; the first is due at `first`; the moments go into `sends`.
+
+        The second half of the answer comes later by `pause`.
+        """
         self._client = client
         self._token = token
         self._left = tokens
         self._first = first
         self._gap = gap
         self._sends = sends
+        self._pause, self._half = pause, tokens // 2
         self._said = asyncio.get_running_loop().create_future()
 
     async def in_rhythm(self, rhythm: Rhythm) -> None:
@@ -105,7 +110,8 @@ class Speech:
             self._said.set_result(None)
             return None
         # Absolute, so that lateness does not add up; without a gap the streams take turns.
-        return self._first + (number + 1) * self._gap if self._gap else stamp
+        due = self._first + (number + 1) * self._gap if self._gap else stamp
+        return due + self._pause if number + 1 >= self._half and self._pause else due
 
     def _go_on(self) -> None:
         self._rhythm.at(now(), self._tick)

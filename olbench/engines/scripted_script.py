@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from olbench.engines.scripted_lies import Lies
+
 TEMPLATE_TOKENS = 5  # a prompt has as many tokens as words, and these
 VERSION = "0.34.0-scripted"
 
@@ -27,6 +29,9 @@ class Script:
     parameters: str = ""  # the text that /api/show gives
     token: str | None = None  # requests without it are refused; None: it asks for none
     faults: Mapping[int, str] = field(default_factory=dict)  # measuring request (from 0) -> name in FAULTS
+    lies: Lies = field(default_factory=Lies)
+    noise: float = 0.0  # spread of each request's pace on the log scale: 0.02 is about 2 %
+    seed: int = 0  # of the noise
 
 
 @dataclass(slots=True)
