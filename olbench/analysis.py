@@ -4,13 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from olbench import accuracy, labels, phases, stats, validity
+from olbench import accuracy, labels, phases, roof, slots, stats, validity
 from olbench.answer import answer
 from olbench.column import Column
-from olbench.findings import CellFinding, Failure, Findings, Flag, Summary
+from olbench.findings import CellFinding, Failure, Findings, Flag, Slots, Summary
 from olbench.gist import Gist, Told, all_stamps, chosen, gist, is_cold, rows_by_prompt
+from olbench.kept import sift
 from olbench.metrics import METRICS, Many, Metric, Whole
 from olbench.model import Cell, Outcome, Placement, Plan, Record, SelfTest
 from olbench.prose import tallied
@@ -27,13 +26,17 @@ def analyse(record: Record) -> Findings:
     bars = limits(record.run.settings)
     told = chosen(gist(one, bars, record.facts) for one in record.observations if one.visit.cell in known)
     names = labels.labels(record.plan.cells)
-    cells = [_told(record, cell, bars, told.get(cell.id, ())) for cell in record.plan.cells]
+    cells = _with_probes([_told(record, cell, bars, told.get(cell.id, ())) for cell in record.plan.cells])
     found = tuple(
         _with_errors(_finding(one, name), record.selftest) for one, name in zip(cells, names, strict=True)
     )
     stamps = all_stamps(visit for one in cells for visit in one.gists)
     failed = tuple(failure for one in cells for failure in _failures(one))
     axes = labels.axes(record.plan.cells)
+    flags = (
+        *validity.of_run(record, _taken(record.plan, cells), list(zip(names, cells, strict=True))),
+        *(Flag("clock", sentence, RETEST) for sentence in accuracy.doubts(record.selftest, stamps)),
+    )
     return Findings(
         record=record,
         cells=found,
@@ -41,11 +44,25 @@ def analyse(record: Record) -> Findings:
         answer=answer(found, axes, failed),
         failures=failed,
         stamps=stamps,
-        flags=(
-            *validity.of_run(record, sum(len(one.gists) for one in cells)),
-            *(Flag("clock", sentence, RETEST) for sentence in accuracy.doubts(record.selftest, stamps)),
+        flags=flags,
+        trust=validity.trust(
+            record,
+            [
+                validity.Seen(one.label, own, one.flags, one.roof)
+                for one, own in zip(found, cells, strict=True)
+            ],
+            flags,
         ),
     )
+
+
+def _with_probes(cells: Sequence[Told]) -> list[Told]:
+    """Each cell with the probes of all that run on the same load: one probe serves them all."""
+    loads = [(one.cell.model, one.cell.num_ctx, one.cell.options) for one in cells]
+    found: dict[object, list[Slots]] = {}
+    for load, one in zip(loads, cells, strict=True):
+        found.setdefault(load, []).extend(gist.probe for gist in one.gists if gist.probe is not None)
+    return [replace(one, probes=tuple(found[load])) for load, one in zip(loads, cells, strict=True)]
 
 
 def _told(record: Record, cell: Cell, bars: Mapping[str, float], gists: Sequence[Gist]) -> Told:
@@ -62,14 +79,21 @@ def _told(record: Record, cell: Cell, bars: Mapping[str, float], gists: Sequence
     )
 
 
+def _taken(plan: Plan, cells: Sequence[Told]) -> int:
+    """Planned visits that were taken; `until` may have asked for more."""
+    planned = {(visit.cell, visit.repeat) for visit in plan.visits}
+    return sum((one.cell.id, gist.visit.repeat) in planned for one in cells for gist in one.gists)
+
+
 def _planned(plan: Plan, cell: Cell) -> int:
     return sum(1 for visit in plan.visits if visit.cell == cell.id)
 
 
 def _finding(told: Told, name: str) -> CellFinding:
     nothing = _nothing(told)
-    marked = _marked_visits(told)
-    kept = _kept(told, marked)
+    sifted = sift(told)
+    kept = sifted.told
+    over = roof.of(kept)
     return CellFinding(
         cell=told.cell,
         label=name,
@@ -79,15 +103,22 @@ def _finding(told: Told, name: str) -> CellFinding:
         summaries={
             key: replace(
                 _summary(metric, kept.column(key), NO_COLD if is_cold(metric) else nothing),
-                marked=_hollow(told, marked, key),
+                marked=sifted.hollow(told, key),
             )
             for key, metric in METRICS.items()
         },
         by_prompt=_by_prompt(kept),
         split=phases.split(kept, nothing),
         placements=_placements(told.gists),
-        flags=validity.of_cell(told),
-        marked=marked,
+        flags=(
+            *validity.of_cell(told),
+            *(Flag("roof", sentence, action) for sentence, action in roof.doubts(kept, over)),
+        ),
+        marked=sifted.marked,
+        contaminated=sifted.contaminated,
+        cut=sifted.cut,
+        slots=slots.of([one.placement for one in told.gists if one.placement is not None], told.probes),
+        roof=over,
     )
 
 
@@ -109,26 +140,6 @@ def _with_errors(found: CellFinding, test: SelfTest | None) -> CellFinding:
 
 def _marked(summaries: Mapping[str, Summary], errors: Mapping[str, float]) -> Mapping[str, Summary]:
     return {key: replace(one, error=errors.get(key)) for key, one in summaries.items()}
-
-
-def _marked_visits(told: Told) -> Mapping[int, tuple[str, ...]]:
-    """Repeat -> why a visit that gave samples is not to be judged by."""
-    return {
-        one.visit.repeat: tuple(trip.sentence for trip in one.trips)
-        for one in told.gists
-        if one.trips and one.prompts
-    }
-
-
-def _kept(told: Told, marked: Mapping[int, tuple[str, ...]]) -> Told:
-    """What figures are taken of: all but the marked visits; all where every visit is marked."""
-    sound = tuple(one for one in told.gists if one.visit.repeat not in marked)
-    return replace(told, gists=sound) if any(one.prompts for one in sound) else told
-
-
-def _hollow(told: Told, marked: Mapping[int, tuple[str, ...]], key: str) -> tuple[tuple[int, float], ...]:
-    found = ((one.visit.repeat, one.columns[key].numbers) for one in told.gists if one.visit.repeat in marked)
-    return tuple((repeat, stats.quantile(np.sort(numbers), 0.5)) for repeat, numbers in found if len(numbers))
 
 
 def _summary(metric: Metric, columns: Sequence[Column], nothing: str) -> Summary:

@@ -104,7 +104,11 @@ def commands() -> None:
 @click.option(
     "--hz", type=click.FloatRange(0.2, 100), default=10.0, show_default=True, help="Readings a second."
 )
-@click.option("--no-selftest", is_flag=True, help="Leave out the short self-test that goes before.")
+@click.option(
+    "--no-selftest",
+    is_flag=True,
+    help="Leave out the short self-test, and the measuring of memory, that go before.",
+)
 def run_command(**given: Any) -> int:
     """Measure a SCENARIO and write its report."""
     from olbench.verbs import run as verb
@@ -122,6 +126,14 @@ def plan_command(**given: Any) -> int:
     return verb.main(**given)
 
 
+@commands.command("thresholds")
+def thresholds_command() -> int:
+    """List from where on something is flagged, and why."""
+    from olbench.verbs import thresholds as verb
+
+    return verb.main()
+
+
 @commands.command("selftest")
 @click.argument("scenario", type=click.Path(path_type=Path), required=False)
 @click.option("--streams", metavar="N,N,...", help="Levels of concurrency.  [default: 1,4,16,64]")
@@ -135,6 +147,19 @@ def selftest_command(**given: Any) -> int:
     It tests against a scripted server that knows what it sent when. With a SCENARIO its concurrencies are tested too.
     """
     from olbench.verbs import selftest as verb
+
+    return verb.main(**given)
+
+
+@commands.command("bandwidth")
+@click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
+@_DB
+def bandwidth_command(**given: Any) -> int:
+    """Measure what memory gives.
+
+    Runs hold decoding against it. It is measured by the first run on a machine; this measures it anew.
+    """
+    from olbench.verbs import bandwidth as verb
 
     return verb.main(**given)
 
@@ -161,6 +186,11 @@ def runs_command(**given: Any) -> int:
 @commands.command("show")
 @_RUN
 @_DB
+@click.option(
+    "--requests", is_flag=True, help="A row a request: where its time went, what it found in the cache."
+)
+@click.option("--cell", metavar="CELL", help="With --requests: one cell, by its number or label.")
+@click.option("--all", "whole", is_flag=True, help="With --requests: however many there are.")
 def show_command(**given: Any) -> int:
     """Print a RUN as tables: id, name or 'latest'."""
     from olbench.verbs import told as verb

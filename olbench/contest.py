@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from olbench.findings import CellFinding, Estimate
+from olbench.findings import CellFinding, Summary
 from olbench.labels import WHO, AxisValue, cell_name, said, value
 from olbench.metrics import METRICS
 from olbench.prose import figure
+from olbench.units import words
 
 # What a ranking goes by, and how it is said: the first of which there is a value anywhere.
 HEADLINES: Mapping[str, str] = {
@@ -23,6 +24,7 @@ class Contest:
     axes: tuple[str, ...]
     key: str
     ranking: tuple[CellFinding, ...]
+    disturbed: tuple[CellFinding, ...]  # that have figures, and no visit fit to be judged by
     unmeasured: tuple[CellFinding, ...]
 
     def name(self, one: CellFinding) -> str:
@@ -32,13 +34,13 @@ class Contest:
             return said("quantization", one.cell.quantization)
         return cell_name(one.cell, self.axes)
 
-    def has(self, one: CellFinding) -> Estimate:
+    def has(self, one: CellFinding) -> Summary:
         """A cell's figure."""
-        return one.summaries[self.key].typical
+        return one.summaries[self.key]
 
 
 def contest(cells: Sequence[CellFinding], axes: tuple[str, ...]) -> Contest | None:
-    """The point where most can be compared; of several the one with the fewest streams. None: nothing was measured."""
+    """The point where most can be compared; of several the one with the fewest streams. None: nothing can be judged."""
     key = next((key for key in HEADLINES if any(has(one, key) for one in cells)), None)
     if key is None:
         return None
@@ -51,7 +53,14 @@ def contest(cells: Sequence[CellFinding], axes: tuple[str, ...]) -> Contest | No
     sign = -1 if METRICS[key].better == "higher" else 1
     measured = [one for one in there if has(one, key)]
     measured.sort(key=lambda one: sign * (one.summaries[key].typical.value or 0.0))
-    return Contest(axes, key, tuple(measured), tuple(one for one in there if not has(one, key)))
+    left = [one for one in there if not has(one, key)]
+    return Contest(
+        axes,
+        key,
+        tuple(measured),
+        disturbed=tuple(filter(disturbed, left)),
+        unmeasured=tuple(one for one in left if not disturbed(one)),
+    )
 
 
 def point(one: CellFinding, axes: Sequence[str], *, but: str = "") -> tuple[AxisValue, ...]:
@@ -60,15 +69,27 @@ def point(one: CellFinding, axes: Sequence[str], *, but: str = "") -> tuple[Axis
 
 
 def has(one: CellFinding, key: str) -> bool:
-    """Whether a cell has a figure."""
-    return one.summaries[key].typical.value is not None
+    """Whether a cell has a figure that it may be judged by."""
+    return one.judged and one.summaries[key].typical.value is not None
 
 
-def apart(one: Estimate, other: Estimate) -> bool:
-    """Whether two figures may be called different: their intervals do not overlap."""
-    if one.low is None or one.high is None or other.low is None or other.high is None:
+def disturbed(one: CellFinding) -> bool:
+    """Whether a cell was measured, but in no visit that it may be judged by."""
+    return bool(one.marked) and not one.judged
+
+
+def apart(one: Summary, other: Summary) -> bool:
+    """Whether two figures may be called different: their intervals do not overlap, and our clock can tell them apart."""
+    here, there = one.typical, other.typical
+    if here.low is None or here.high is None or there.low is None or there.high is None:
         return False
-    return one.low > other.high or other.low > one.high
+    return (here.low > there.high or there.low > here.high) and not blurred(one, other)
+
+
+def blurred(one: Summary, other: Summary) -> bool:
+    """Whether two figures lie closer together than the error of the clock that took them."""
+    error = max(one.error or 0.0, other.error or 0.0)
+    return error > 0 and abs((one.typical.value or 0.0) - (other.typical.value or 0.0)) <= error
 
 
 def noun(key: str) -> str:
@@ -82,9 +103,19 @@ def streams(count: AxisValue) -> str:
     return "one stream" if count == 1 else f"{count} streams"
 
 
-def figure_of(estimate: Estimate, key: str, *, brackets: str = "95 % interval ") -> str:
-    """A figure with its interval in the metric's unit."""
-    return figure(estimate, METRICS[key].unit, brackets=brackets)
+def figure_of(summary: Summary, *, brackets: str = "95 % interval ") -> str:
+    """A metric's figure with its interval; below our clock's error there is only that error to tell."""
+    if summary.below(summary.typical):
+        return f"{bare(summary)} (the error of our own clock)"
+    return figure(summary.typical, METRICS[summary.metric].unit, brackets=brackets)
+
+
+def bare(summary: Summary) -> str:
+    """A metric's figure without its interval."""
+    unit = METRICS[summary.metric].unit
+    if summary.below(summary.typical):
+        return f"less than {words(summary.error, unit)}"
+    return words(summary.typical.value, unit)
 
 
 def capital(sentence: str) -> str:

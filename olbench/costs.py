@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from olbench.contest import Contest, apart, figure_of, has, noun, point, streams
-from olbench.findings import CellFinding, Estimate
+from olbench.contest import Contest, apart, bare, blurred, figure_of, has, noun, point, streams
+from olbench.findings import CellFinding, Summary
 from olbench.labels import WHO, AxisValue, phrase, value
 from olbench.metrics import METRICS
 from olbench.prose import distinct, listed, ranged
-from olbench.units import words
 
 # Of each group the first metric that both cells have is told.
 EFFECTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -101,12 +100,12 @@ def _step(best: CellFinding, other: CellFinding, axis: str) -> Step:
         next((key for key in group if _tells(best, key) and _tells(other, key)), None)
         for group in EFFECTS.get(axis, ANY_EFFECT)
     ]
-    pairs = [(best.summaries[key].typical, other.summaries[key].typical, key) for key in keys if key]
+    pairs = [(best.summaries[key], other.summaries[key]) for key in keys if key]
     return Step(
         instead=_instead(axis, value(other.cell, axis), value(best.cell, axis)),
         known=tuple(_change(*pair) for pair in pairs if not _is_open(*pair)),
         open=tuple(_both(*pair) for pair in pairs if _is_open(*pair)),
-        reasons=tuple(old.reason or new.reason for old, new, _ in pairs if _lacking(old, new)),
+        reasons=tuple(old.typical.reason or new.typical.reason for old, new in pairs if _lacking(old, new)),
     )
 
 
@@ -121,52 +120,58 @@ def _instead(axis: str, new: AxisValue, old: AxisValue) -> str:
     return f"{phrase(axis, new)} instead of {phrase(axis, old)}"
 
 
-def _lacking(old: Estimate, new: Estimate) -> bool:
-    return old.low is None or new.low is None
+def _lacking(old: Summary, new: Summary) -> bool:
+    return old.typical.low is None or new.typical.low is None
 
 
-def _is_open(old: Estimate, new: Estimate, key: str) -> bool:
-    return not (_lacking(old, new) or apart(old, new) or _same(old, new, METRICS[key].unit))
+def _is_open(old: Summary, new: Summary) -> bool:
+    return not (_lacking(old, new) or apart(old, new) or _same(old, new))
 
 
-def _same(old: Estimate, new: Estimate, unit: str) -> bool:
+def _same(old: Summary, new: Summary) -> bool:
     """Two figures that read alike, with intervals too narrow to be shown."""
-    narrow = ranged(old, unit) is None and ranged(new, unit) is None
-    return narrow and words(old.value, unit) == words(new.value, unit)
+    narrow = all(
+        one.below(one.typical) or ranged(one.typical, METRICS[one.metric].unit) is None for one in (old, new)
+    )
+    return narrow and bare(old) == bare(new)
 
 
-def _both(old: Estimate, new: Estimate, key: str) -> str:
-    before, after = words(old.value, METRICS[key].unit), words(new.value, METRICS[key].unit)
+def _both(old: Summary, new: Summary) -> str:
+    before, after = bare(old), bare(new)
     number, _, unit = before.rpartition(" ")
     # "84.1 and 82.8 tok/s": the unit once, where it is the same.
     start = number if after.endswith(f" {unit}") else before
-    return f"{noun(key)} ({f'{before} in both' if before == after else f'{start} and {after}'})"
+    alike = f"{before} in both" if before == after else f"{start} and {after}"
+    return f"{noun(old.metric)} ({alike}{', closer than our clock can tell' if blurred(old, new) else ''})"
 
 
-def _change(old: Estimate, new: Estimate, key: str) -> str:
-    before, after = words(old.value, METRICS[key].unit), words(new.value, METRICS[key].unit)
+def _change(old: Summary, new: Summary) -> str:
+    before, after, what = bare(old), bare(new), noun(old.metric)
     if _lacking(old, new):
-        return f"{noun(key)} reads {after} after {before}"
+        return f"{what} reads {after} after {before}"
     if before == after:
-        return f"{noun(key)} stays at {before}"
-    verb = "rises" if (new.value or 0.0) > (old.value or 0.0) else "falls"
-    return f"{noun(key)} {verb} from {before} to {after}"
+        return f"{what} stays at {before}"
+    verb = "rises" if (new.typical.value or 0.0) > (old.typical.value or 0.0) else "falls"
+    return f"{what} {verb} from {before} to {after}"
 
 
 def prompts(found: Contest) -> str:
     """Which of the best cell's own prompts takes the longest; "" where there are not two."""
     best = found.ranking[0]
-    own = [(name, one["e2e"].typical) for name, one in best.by_prompt.items()]
-    timed = sorted((pair for pair in own if pair[1].value is not None), key=lambda pair: pair[1].value or 0.0)
+    own = [(name, one["e2e"]) for name, one in best.by_prompt.items()]
+    known = (pair for pair in own if pair[1].typical.value is not None)
+    timed = sorted(known, key=lambda pair: pair[1].typical.value or 0.0)
     if len(timed) < 2:
         return ""
     (quick, least), (slow, most) = timed[0], timed[-1]
     whose = "" if len(found.ranking) == 1 else f"for {found.name(best)}, "
-    of = f"{whose}of {len(timed)} prompts, {slow} takes the longest, {figure_of(most, 'e2e', brackets='')}, and {quick} "
+    of = f"{whose}of {len(timed)} prompts, {slow} takes the longest, {figure_of(most, brackets='')}, and {quick} "
     if not apart(least, most):
-        why = least.reason or most.reason or "the intervals overlap"
-        return f"{of}the least, {figure_of(least, 'e2e', brackets='')}, but whether they differ cannot be told ({why})."
-    return f"{of}the least, {figure_of(least, 'e2e', brackets='')}."
+        why = least.typical.reason or most.typical.reason or "the intervals overlap"
+        return (
+            f"{of}the least, {figure_of(least, brackets='')}, but whether they differ cannot be told ({why})."
+        )
+    return f"{of}the least, {figure_of(least, brackets='')}."
 
 
 def costs(found: Contest) -> str:
@@ -174,7 +179,7 @@ def costs(found: Contest) -> str:
     best = found.ranking[0]
     alone = len(found.ranking) == 1
     parts = [
-        f"{says} {figure_of(best.summaries[key].typical, key, brackets='')}"
+        f"{says} {figure_of(best.summaries[key], brackets='')}"
         for key, says in _costing(best)
         if not (key == "ttft" and (alone or found.key == "ttft"))
     ]

@@ -57,11 +57,14 @@ class Summary:
 class Split:
     """Mean seconds of one request's parts over a cell's good samples; None and the reason where unknown."""
 
+    connect: Value  # from the moment when it was wanted to the send: a new connection, and our own lateness
     queue: Value
     load: Value
     prefill: Value
     decode: Value
-    network: Value  # network and client: our e2e less the server's total
+    network: Value  # network and client
+    unexplained: Value  # what stamps and durations leave of our own time
+    held: Value  # of decode: before the first text; TTFT is connect, load, queue, prefill, network and this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

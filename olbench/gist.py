@@ -10,8 +10,9 @@ from typing import assert_never
 
 import numpy as np
 
+from olbench import causes
 from olbench.column import Column, Numbers, Rows, joined, single
-from olbench.findings import Stamps
+from olbench.findings import Slots, Stamps
 from olbench.gates import Trip, tripped
 from olbench.metrics import METRICS, Each, Many, Metric, Whole
 from olbench.model import (
@@ -29,6 +30,7 @@ from olbench.model import (
     Visit,
 )
 from olbench.sample_columns import Samples, columns
+from olbench.slots import infer
 from olbench.thresholds import limits
 from olbench.visit_metrics import Visited
 
@@ -42,8 +44,8 @@ class Gist:
     notes: tuple[str, ...]
     placement: Placement | None
     outcomes: Mapping[Outcome, int]  # of the measured samples
-    failures: Mapping[tuple[Outcome, str], int]  # of all samples
-    stamps: Stamps  # of all samples
+    failures: Mapping[tuple[Outcome, str], int]  # of all samples but a probe's
+    stamps: Stamps  # of the same
     prompts: tuple[str, ...]  # the prompt's name of each measured sample that went through
     columns: Mapping[str, Column]
     series: frozenset[str]  # names of the readings that have beats
@@ -53,6 +55,10 @@ class Gist:
     version_after: str | None
     after: Placement | None
     started_ns: int
+    causes: tuple[
+        str | None, ...
+    ]  # what coincided with each measured sample that went through; None: nothing did
+    probe: Slots | None  # what its probe shows of the slots; None: it had none
 
     def without(self, why: Sequence[str]) -> "Gist":
         """The gist with those measured samples left out of every figure that `why` gives a reason for."""
@@ -80,6 +86,7 @@ class Told:
     facts: Facts = field(default_factory=dict)  # of the machine, at the start
     settings: Facts = field(default_factory=dict)  # what the scenario came to
     card: ModelCard | None = None
+    probes: tuple[Slots, ...] = ()  # of all visits to cells that run on the same load
 
     def column(self, key: str) -> list[Column]:
         """One metric, visit by visit."""
@@ -106,7 +113,8 @@ def gist(
     observation: Observation, bars: Mapping[str, float] | None = None, facts: Facts | None = None
 ) -> Gist:
     """All that is told of one visit to a machine with these facts; `bars` are the thresholds that hold."""
-    samples = observation.samples
+    bars = limits({}) if bars is None else bars
+    samples = [one for one in observation.samples if one.phase != "probe"]
     cold, measured = _good(samples, "cold"), _good(samples, "measured")
     good: dict[Phase, Samples] = {"cold": columns(cold), "measured": columns(measured)}
     visited = Visited(observation, good["measured"])
@@ -123,11 +131,13 @@ def gist(
         columns={key: _column(row.of, visited, good) for key, row in METRICS.items()},
         series=frozenset(one.name for one in readings.series if len(one.t_ns)),
         absent=readings.absent,
-        trips=tripped(observation, limits({}) if bars is None else bars, facts or {}),
+        trips=tripped(observation, bars, facts or {}),
         version=observation.version,
         version_after=observation.version_after,
         after=observation.after,
         started_ns=observation.started_ns,
+        causes=causes.reasons(good["measured"].sent_ns, good["measured"].end_ns, readings, bars),
+        probe=infer(observation.samples),
     )
 
 
@@ -176,7 +186,9 @@ def chosen(gists: Iterable[Gist]) -> dict[str, list[Gist]]:
         place = (one.visit.cell, one.visit.repeat)
         before = kept.get(place)
         if before is None or _worth(one) >= _worth(before):
-            kept[place] = one
+            kept[place] = one if before is None else _with_probe(one, before)
+        else:
+            kept[place] = _with_probe(before, one)
     cells: dict[str, list[Gist]] = {}
     for (cell, _), one in sorted(kept.items(), key=_place):
         cells.setdefault(cell, []).append(one)
@@ -185,6 +197,12 @@ def chosen(gists: Iterable[Gist]) -> dict[str, list[Gist]]:
 
 def _worth(one: Gist) -> tuple[bool, bool, bool]:
     return one.problem is None, bool(one.prompts), not one.trips
+
+
+def _with_probe(one: Gist, other: Gist) -> Gist:
+    """The gist with what the other one's probe shows where its own shows nothing: slots are the load's, not the visit's."""
+    own, too = one.probe, other.probe
+    return one if too is None or (own is not None and own.count is not None) else replace(one, probe=too)
 
 
 def _place(entry: tuple[tuple[str, int], Gist]) -> tuple[str, int]:

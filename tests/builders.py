@@ -190,7 +190,9 @@ def observation(of: Cell, samples: Sequence[Sample] = (), *, repeat: int = 0, **
         "started_ns": 0,
         "measured_ns": ns(1.0),
         "ended_ns": max((one.end_ns for one in samples), default=ns(1.0)),
-        "placement": placement(context_length=of.num_ctx, parallel=of.concurrency),
+        "placement": placement(
+            context_length=of.num_ctx, parallel=of.concurrency, digest=card(of.model).digest
+        ),
         "problem": None,
         "notes": (),
         "samples": tuple(samples),

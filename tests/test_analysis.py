@@ -1,7 +1,9 @@
 """A run, told: every cell is there, with its figures, its reasons and its doubts."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import stdev
 from typing import Any, cast
 
 import pytest
@@ -24,11 +26,13 @@ def test_a_cell_has_every_metric_and_each_that_is_unknown_a_reason() -> None:
                 assert (estimate.low is not None and estimate.value is not None) or estimate.reason, key
 
 
-def test_typical_values_are_means_over_visits_of_their_medians() -> None:
+def test_typical_values_are_geometric_means_over_visits_of_their_medians() -> None:
     (found,) = analyse(record([ONE], visits(ONE, (94, 96, 98)))).cells
     decode = found.summaries["decode"]
-    assert decode.typical.value == pytest.approx(96.0)
-    assert decode.typical.low == pytest.approx(96 - 4.302652729911275 * 2 / 3**0.5)
+    logarithms = [math.log(one) for one in (94, 96, 98)]
+    middle, half = sum(logarithms) / 3, 4.302652729911275 * stdev(logarithms) / 3**0.5
+    assert decode.typical.value == pytest.approx(math.exp(middle))
+    assert decode.typical.low == pytest.approx(math.exp(middle - half))
     assert decode.per_visit == pytest.approx((94.0, 96.0, 98.0))
     assert (decode.samples, decode.visits) == (9, 3)
     assert decode.p90.reason == "9 samples; p90 needs 10"
@@ -56,7 +60,7 @@ def test_cold_figures_come_from_cold_requests_alone() -> None:
     ]
     (found,) = analyse(record([ONE], seen)).cells
     assert found.summaries["load"].per_visit == (1.0, 2.0, 3.0)
-    assert found.summaries["ttft_cold"].typical.value == pytest.approx(2.09)
+    assert found.summaries["ttft_cold"].typical.value == pytest.approx((1.09 * 2.09 * 3.09) ** (1 / 3))
     assert found.summaries["ttft"].typical.value == pytest.approx(0.1)
     assert found.summaries["warm_load"].typical.value == pytest.approx(0.01)
 

@@ -8,7 +8,19 @@ import pytest
 from olbench import __version__, cli
 from olbench.errors import EngineError, OlbenchError, ServerError, StoreError, UsageError
 
-VERBS = ("run", "plan", "selftest", "models", "runs", "show", "report", "export", "serve-embedded")
+VERBS = (
+    "run",
+    "plan",
+    "thresholds",
+    "selftest",
+    "bandwidth",
+    "models",
+    "runs",
+    "show",
+    "report",
+    "export",
+    "serve-embedded",
+)
 WHOLE = 'question = "Does it?"\n[server]\nurl = "http://127.0.0.1:9"\n[sweep]\nmodel = "m:1b"\n'
 
 

@@ -227,7 +227,7 @@ def test_a_run_without_a_single_figure_still_gives_a_page() -> None:
     )
     page = html.page(analyse(records.record([one], [lost])))
     assert read(page).faults == []
-    assert page.count("No chart: ") == 5
+    assert page.count("No chart: ") == 6
     assert "connection refused" in page
 
 

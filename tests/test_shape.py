@@ -9,7 +9,19 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "olbench"
 
 # A part imports only from parts above it. `asked` and `taken` may not be imported by `told`, nor the other way.
-WORDS = ("errors", "units", "clock", "readings", "model", "thresholds", "gates", "ports", "kv")
+WORDS = (
+    "errors",
+    "units",
+    "clock",
+    "readings",
+    "model",
+    "thresholds",
+    "gates",
+    "ports",
+    "kv",
+    "weights",
+    "metric_keys",
+)
 ASKED = (
     *("address", "options", "grid", "quantization"),
     *("scenario_lines", "scenario_text", "scenario_keys", "scenario_check", "scenario_rules", "scenario"),
@@ -27,16 +39,31 @@ TAKEN = (
     "selftest_steps",
     "selftest",
     "lengths",
+    "slot_probe",
     "bench",
     "visit",
+    "rounds",
     "run",
 )
 KEPT = ("store_columns", "store_values", "store_schema", "store")
 FINDINGS = ("findings",)
 TOLD = (
-    *("prose", "series", "column", "sample_columns", "sample_metrics", "visit_metrics"),
-    *("metrics", "gist", "labels"),
-    *("stats", "accuracy", "phases", "validity", "contest", "costs", "answer", "analysis", "report"),
+    *("prose", "series", "column", "sample_columns", "sample_metrics", "parts", "visit_metrics", "causes"),
+    *("metrics", "slots", "gist", "cachestate", "timesheet", "labels"),
+    *(
+        "stats",
+        "steady",
+        "roof",
+        "accuracy",
+        "phases",
+        "validity",
+        "contest",
+        "costs",
+        "kept",
+        "answer",
+        "analysis",
+        "report",
+    ),
 )
 SHELL = ("live", "verbs", "cli", "__main__")
 ROWS = (*WORDS, *ASKED, *TAKEN, *KEPT, *FINDINGS, *TOLD, *SHELL)
@@ -53,16 +80,37 @@ DOORS = {
     "aiohttp": {"engines"},
     "xllamacpp": {"engines"},
     "gguf": {"engines"},
-    "scipy": {"stats"},
+    "scipy": {"stats", "steady"},
     "matplotlib": {"report"},
     "jinja2": {"report"},
     "click": {"cli", "verbs"},
     "rich": {"live", "verbs"},
     # numpy is the language of the telling half; the engine's requantization speaks it too.
     "numpy": {
-        *("series", "column", "sample_columns", "sample_metrics", "visit_metrics", "metrics"),
-        *("gist", "stats", "phases", "validity", "analysis"),
-        *("report", "engines"),
+        *(
+            "series",
+            "column",
+            "sample_columns",
+            "sample_metrics",
+            "parts",
+            "visit_metrics",
+            "causes",
+            "metrics",
+        ),
+        *(
+            "slots",
+            "gist",
+            "cachestate",
+            "timesheet",
+            "stats",
+            "steady",
+            "roof",
+            "phases",
+            "validity",
+            "kept",
+            "analysis",
+        ),
+        *("report", "engines", "probes"),
     },
 }
 # Clocks beside olbench.clock, each for a time that is not the run's: CPU time, kernel stamps' offset, a server's date.

@@ -1,41 +1,14 @@
 """What may be believed: one provoked doubt after the other, and none where all is well."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from records import a_run, cell, observation, placement, readings, record, sample, series, several
+from judged import FINE, of_cell, said, told, visits
+from records import cell, observation, readings, sample, series, several
 
-from olbench import validity
-from olbench.gist import Told, gist
-from olbench.model import Cell, Observation, Record, Visit
+from olbench.model import Cell
 from olbench.validity import CHECKS
-
-FINE = cell()
-
-
-def of_run(seen: Record, taken: int) -> tuple[str, ...]:
-    return tuple(flag.sentence for flag in validity.of_run(seen, taken))
-
-
-def of_cell(seen: Told) -> tuple[str, ...]:
-    return tuple(flag.sentence for flag in validity.of_cell(seen))
-
-
-def told(of: Cell, seen: Sequence[Observation], planned: int | None = None) -> Told:
-    return Told(of, len(seen) if planned is None else planned, tuple(gist(one) for one in seen))
-
-
-def said(check: str, of: Cell, *seen: Observation, planned: int | None = None) -> list[str]:
-    return list(CHECKS[check](told(of, seen, planned)))
-
-
-def visits(of: Cell, count: int, **changes: Any) -> list[Observation]:
-    return [
-        observation(of, several(3 * of.concurrency, streams=of.concurrency, **changes), repeat=repeat)
-        for repeat in range(count)
-    ]
 
 
 @pytest.mark.parametrize("of", [FINE, cell(concurrency=2), cell(prompt_tokens=None)])
@@ -76,10 +49,7 @@ BY_SAMPLE = [
         "cache state",
         {},
         [sample(cached=6), sample(cached=7)],
-        (
-            "7 of 64 prompt tokens came from the cache in 1 of 2 samples: every prompt begins with them (chat template, "
-            "system prompt); the prefill rate counts the other tokens alone"
-        ),
+        None,
     ),
     (
         "cache state",
@@ -91,10 +61,7 @@ BY_SAMPLE = [
         "cache state",  # a short prompt of one's own is mostly template
         {"prompt_tokens": None},
         [sample(prompt_tokens=43, cached=24), sample(prompt_tokens=80, cached=25), sample(prompt_tokens=50)],
-        (
-            "24 to 25 of 43 to 80 prompt tokens came from the cache in 2 of 3 samples: every prompt begins with them "
-            "(chat template, system prompt); the prefill rate counts the other tokens alone"
-        ),
+        None,
     ),
     ("cache state", {}, [sample(cached=None)], None),
     (
@@ -148,9 +115,9 @@ def test_missing_visits_are_counted_and_their_problems_told() -> None:
 
 def test_what_was_noted_at_every_visit_is_told_once() -> None:
     seen = [replace(one, notes=("the prompt is a little short",)) for one in visits(FINE, 3)]
-    assert said("missing visits", FINE, *seen) == ["the prompt is a little short"]
+    assert said("remarks", FINE, *seen) == ["the prompt is a little short"]
     seen[1] = replace(seen[1], notes=("the engine was started again",))
-    assert said("missing visits", FINE, *seen) == [
+    assert said("remarks", FINE, *seen) == [
         "visits 1 and 3: the prompt is a little short",
         "visit 2: the engine was started again",
     ]
@@ -170,52 +137,12 @@ def test_few_visits_and_few_samples_are_told() -> None:
     ]
 
 
-def test_a_clamped_context_is_told_once_also_where_the_placement_says_so() -> None:
-    sentence = "asked for num_ctx 2048, the server gave 1024"
-    plain = observation(FINE, [sample()], placement=placement(context_length=1024))
-    noted = observation(FINE, [sample()], placement=placement(context_length=1024, doubts=(sentence,)))
-    assert said("context", FINE, plain) == [sentence]
-    assert said("context", FINE, noted) == [sentence]
-    assert of_cell(told(FINE, [plain, noted, noted])).count(sentence) == 1
-
-
-def test_visits_that_were_placed_differently_are_told_with_what_differs() -> None:
-    placed = [
-        placement(digest="a" * 64, size=100, size_vram=100, context_length=2048, parallel=1),
-        placement(digest="b" * 64, size=100, size_vram=63, context_length=4096, parallel=2),
-    ]
-    seen = [observation(FINE, [sample()], repeat=turn, placement=one) for turn, one in enumerate(placed)]
-    assert said("placement", FINE, *seen) == [
-        "visits differ in the model's digest (aaaaaaaaaaaa and bbbbbbbbbbbb) and are pooled all the same",
-        "visits differ in context length (2048 and 4096) and are pooled all the same",
-        "visits differ in parallel slots (1 and 2) and are pooled all the same",
-        "visits differ in the share of the model in GPU memory (63 % to 100 %) and are pooled all the same",
-    ]
-
-
-def test_more_streams_than_slots_measure_the_queue() -> None:
-    wide = cell(concurrency=4)
-    seen = observation(wide, [sample()], placement=placement(parallel=2))
-    assert said("slots", wide, seen) == ["4 streams on 2 slots: this measures the queue"]
-
-
-def test_where_slots_are_unknown_waiting_inside_the_server_is_told() -> None:
-    wide = cell(concurrency=4)
-    unknown = placement(parallel=None)
-    waits = observation(wide, [sample(queue_s=0.24)], placement=unknown)
-    assert said("slots", wide, waits) == [
-        "requests waited inside the server for 50 % of their time: it seems to have fewer slots than streams"
-    ]
-    assert said("slots", wide, observation(wide, [sample()], placement=unknown)) == []
-    assert said("slots", FINE, observation(FINE, [sample(queue_s=0.24)], placement=unknown)) == []
-
-
 BESIDE = [
     (
         "other load",
         "host.other_cpu",
         [1.25, 1.25],
-        "other programs kept 1.25 cores busy on average in 1 of 1 visit: end them and run again",
+        "other programs kept 1.25 cores busy on average in 1 of 1 visit",
     ),
     ("other load", "host.other_cpu", [0.5, 0.5], None),
     (
@@ -275,8 +202,10 @@ def test_withheld_cores_are_told_for_all_visits_at_once(
         )
         for turn in range(3)
     ]
-    found = list(CHECKS["withheld CPU"](replace(told(FINE, seen), threads=threads)))
-    assert found == ([] if sentence is None else [f"{sentence}: the figures may be worse for it"])
+    found = CHECKS["withheld CPU"].flags(replace(told(FINE, seen), threads=threads))
+    assert [flag.sentence for flag in found] == (
+        [] if sentence is None else [f"{sentence}: the figures may be worse for it"]
+    )
 
 
 def test_gpu_memory_that_is_the_cards_and_not_the_servers_is_labelled_so() -> None:
@@ -296,27 +225,63 @@ def test_a_cell_without_any_sample_breaks_no_check() -> None:
     assert len(of_cell(told(FINE, [empty], planned=1))) == 2
 
 
-# --- the run --------------------------------------------------------------------------------------------------
+# --- versions, durations, bars --------------------------------------------------------------------------------
 
 
-def test_a_server_that_changed_during_the_run_is_told() -> None:
-    seen = record([FINE], visits(FINE, 3), facts_end={"server.version": "0.34.1"})
-    assert of_run(seen, 3) == (
-        "server.version was 0.33.0 at the start and 0.34.1 at the end: not all cells met the same server",
+def test_visits_to_servers_of_different_versions_are_told() -> None:
+    seen = [
+        replace(one, version=version)
+        for one, version in zip(visits(FINE, 2), ("0.33.0", "0.34.1"), strict=True)
+    ]
+    assert said("server version", FINE, *seen) == [
+        "visits met different servers (0.33.0 and 0.34.1) and are pooled all the same"
+    ]
+    during = replace(seen[0], version_after="0.34.1")
+    (sentence,) = said("server", FINE, during)
+    assert sentence.startswith("visit 1: ")
+    assert "0.33.0 to 0.34.1" in sentence
+
+
+def test_durations_that_contradict_each_other_are_told_with_their_visits() -> None:
+    seen = [observation(FINE, [sample(queue_s=wait)], repeat=turn) for turn, wait in enumerate((0.0, -0.02))]
+    (flag,) = CHECKS["durations"].flags(told(FINE, seen))
+    assert flag.sentence.startswith(
+        "in 1 of 2 samples the server's parts add up to more than its total_duration"
     )
+    assert flag.visits == (1,)
 
 
-def test_a_version_that_could_not_be_read_at_the_end_is_no_change() -> None:
-    assert of_run(record([FINE], visits(FINE, 3), facts_end=None), 3) == ()
-    assert of_run(record([FINE], visits(FINE, 3), facts_end={"server.version": None}), 3) == ()
+MOVED = [
+    ("prompt length", {"prompt_share": 0.5}, {"prompt_tokens": 80}),
+    ("prompt length", {"prompt_least": 20.0}, {"prompt_tokens": 80}),
+    ("reloads", {"reload_share": 1.0}, {"load_s": 0.5}),
+    ("reloads", {"reload_least": 0.6}, {"load_s": 0.5}),
+    ("blurred stamps", {"blurred": 0.5}, {"coalesced": 4}),
+    ("durations", {"sum_least": 0.05}, {"queue_s": -0.02}),
+    ("durations", {"queue_least": 0.2}, {"queue_s": 0.15}),
+]
 
 
-def test_a_battery_is_told() -> None:
-    seen = record([FINE], visits(FINE, 3), facts={"power.source": "battery"})
-    assert of_run(seen, 3) == ("the machine ran on battery: it may have held its clocks down",)
+@pytest.mark.parametrize(("check", "bars", "changes"), MOVED)
+def test_a_bar_that_the_scenario_moves_moves_its_check(
+    check: str, bars: dict[str, float], changes: dict[str, Any]
+) -> None:
+    seen = told(FINE, [observation(FINE, [sample(**changes)])])
+    assert len(CHECKS[check].flags(seen)) == 1
+    assert CHECKS[check].flags(replace(seen, limits={**seen.limits, **bars})) == ()
 
 
-def test_a_run_that_did_not_come_to_its_end_says_how_far_it_came() -> None:
-    seen = record([FINE], visits(FINE, 1), repeats=3, run=a_run(status="interrupted"))
-    assert seen.plan.visits[2] == Visit(2, FINE.id, 2)
-    assert of_run(seen, 1) == ("the run was interrupted: 1 of 3 planned visits were taken",)
+def test_samples_that_read_their_prompt_too_fast_are_told_without_any_count() -> None:
+    # Six prompts of 800 ms and two of hardly more than the step of 20 ms that every answer costs.
+    slow = several(6, cached=None, prefill_s=0.8)
+    fast = [sample(index=6 + turn, cached=None, prefill_s=0.021) for turn in range(2)]
+    assert said("cache state", FINE, observation(FINE, [*slow, *fast])) == [
+        "2 of 8 samples read their prompt far too fast for a cold one: meant cold, were not"
+    ]
+
+
+def test_every_check_says_what_to_do_in_a_sentence_of_its_own() -> None:
+    for key, check in CHECKS.items():
+        assert check.key == key
+        assert not check.action.endswith("."), key
+        assert len(check.action) <= 220, key

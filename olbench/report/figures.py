@@ -1,7 +1,7 @@
 """All charts of a run, in the order of the page."""
 
 from olbench.findings import Findings
-from olbench.report.charts import canvas, dots, ladder, lines, memory, split, timeline
+from olbench.report.charts import canvas, dots, ladder, lines, memory, roof, split, timeline
 from olbench.report.charts.canvas import Chart
 
 
@@ -21,6 +21,12 @@ def memory_use(findings: Findings) -> tuple[Chart, ...]:
     """Memory against what the machine has; () when nothing is known of it."""
     with canvas.drawing():
         return memory.charts(findings, "memory")
+
+
+def roofline(findings: Findings) -> tuple[Chart, ...]:
+    """How much of the memory's bandwidth decoding uses; () when it is not known of any cell."""
+    with canvas.drawing():
+        return roof.charts(findings, "roof")
 
 
 def time_split(findings: Findings) -> tuple[Chart, ...]:

@@ -8,8 +8,8 @@ from importlib import resources
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from olbench.findings import Findings
-from olbench.prose import listed
+from olbench.findings import Findings, Flag
+from olbench.prose import distinct, listed
 from olbench.report import figures
 from olbench.report.charts.canvas import SHAPES, Chart
 from olbench.report.exports import as_json
@@ -18,6 +18,9 @@ from olbench.report.palette import TINTS
 from olbench.report.reasons import reasons
 from olbench.report.tables import Group, Table, method, seen, tails, world
 from olbench.report.tables.exact import Exact, exact
+from olbench.report.tables.flags import of_run
+from olbench.report.tables.given import given
+from olbench.report.tables.trust import Checks, checks
 from olbench.report.wording import plain, plain_lines
 
 # What a browser could take for the end of the data, or for markup in it.
@@ -42,10 +45,12 @@ class Page:
     question: str
     answer: tuple[str, ...]
     byline: tuple[str, ...]
-    doubts: tuple[str, ...]
+    flags: tuple[Flag, ...]  # that concern the whole run
+    trust: Checks
     cells: Overview
     drawn: tuple[Drawn, ...]
     absent: tuple[str, ...]
+    given: Table
     percentiles: Table
     clock: Exact
     prompts: Table
@@ -99,10 +104,12 @@ def _page(findings: Findings) -> Page:
         question=plain(run.question),
         answer=tuple(map(plain, findings.answer)),
         byline=tuple(filter(None, (_when(findings), world.server(facts), world.machine(facts)))),
-        doubts=tuple(map(plain, findings.doubts)),
+        flags=of_run(findings),
+        trust=checks(findings),
         cells=overview(findings),
         drawn=_drawn(findings),
         absent=seen.absent(findings),
+        given=given(findings),
         percentiles=tails.percentiles(findings),
         clock=exact(findings),
         prompts=seen.prompts(findings),
@@ -145,11 +152,19 @@ def _when(findings: Findings) -> str:
     return plain(f"{began} to {ended[11:] if same_day else ended} UTC" if ended else f"{began} UTC")
 
 
+def _roof(findings: Findings) -> tuple[Drawn, ...]:
+    """The section on what memory allows; () where nobody asked."""
+    why = distinct(plain(one.roof.share.reason) for one in findings.cells if one.roof is not None)
+    drawn = figures.roofline(findings)
+    return (Drawn("roof", "What memory allows", drawn, "; ".join(why)),) if drawn or any(why) else ()
+
+
 def _drawn(findings: Findings) -> tuple[Drawn, ...]:
     cells = findings.cells
     unknown = dict.fromkeys(found.split.decode.reason for found in cells if found.split.decode.number is None)
     return (
         Drawn("speed", "Speed", figures.speed(findings), reasons("decode", cells)),
+        *_roof(findings),
         Drawn("load", "Load ladder", figures.load(findings), reasons("load", cells)),
         Drawn("memory", "Memory", figures.memory_use(findings), reasons("ram_peak", cells)),
         Drawn(

@@ -27,6 +27,7 @@ TINTS: tuple[Tint, ...] = (
     Tint("band", "#eeeee9", "#202429"),
     Tint("accent", "#0b5c9c", "#7db9ee"),
     Tint("warn", "#9c3d00", "#f0a066"),
+    Tint("fine", "#17693a", "#6fcf97"),
     # Series: the hue order of Okabe and Ito (2008); lightness found by search, so that under normal sight,
     # protanopia, deuteranopia and tritanopia (Machado 2009) the closest pair keeps the widest distance, at 3:1 on paper and 4.5:1 at night.
     Tint("s1", "#216ddf", "#4285fb"),

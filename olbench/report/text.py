@@ -4,19 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from olbench.accuracy import verdict
-from olbench.findings import Failure, Findings
+from olbench.findings import Failure, Findings, Flag
 from olbench.labels import labels
 from olbench.model import ModelCard, Plan, Resident, Run
 from olbench.prose import counted, listed
-from olbench.report.columns import WIDTH, Column, grid, painted, paragraph
+from olbench.report.columns import WIDTH, Column, cut, grid, painted, paragraph
 from olbench.report.overview import Figure, Overview, overview
 from olbench.report.tables.exact import UNKNOWN
+from olbench.report.tables.flags import of_run
+from olbench.report.tables.trust import Check, Checks, checks
 from olbench.report.tables.world import machine, server
 from olbench.report.wording import NOTHING, plain
 from olbench.units import span, words
 
 # Which columns of the overview a terminal keeps when not all fit: the first ones here go last.
-_KEPT = ("TTFT", "Decode", "Throughput", "RAM", "GPU memory", "Prefill", "Load", "E2E p95", "TPOT")
+_KEPT = ("TTFT", "Decode", "Throughput", "RAM", "GPU memory", "Prefill", "Roof", "Load", "E2E p95", "TPOT")
 _LEAST_LABEL, _KNOWN_LABEL, _MOST_LABEL = 16, 28, 44
 _ALWAYS = 3  # so many columns come before the full width of the labels
 
@@ -38,25 +40,55 @@ def show(findings: Findings, *, colour: bool = False, width: int = WIDTH) -> str
     head = [painted(plain(run.name), "bold", colour=colour), *paragraph(run.question, width)]
     answer = [line for sentence in findings.answer for line in paragraph(sentence, width)]
     frame = [f"run {run.id} · {run.status} · {run.started_at}", server(facts), machine(facts)]
-    notes = [
-        line for place, note in enumerate(table.notes, 1) for line in paragraph(note, width, f"[{place}] ")
-    ]
     blocks = (
         head,
         answer,
         [line for part in frame if part for line in paragraph(part, width)],
         *_tables(table, colour=colour, width=width),
-        notes,
+        _notes(table, width),
         [line for remark in table.remarks for line in paragraph(remark, width)],
         [line for sentence in _clock(findings) for line in paragraph(sentence, width)],
         _failures(findings, width),
-        [
-            painted(line, "yellow", colour=colour)
-            for doubt in findings.doubts
-            for line in paragraph(doubt, width, "! ")
-        ],
+        [line for flag in of_run(findings) for line in _flag(flag, colour=colour, width=width)],
+        _trust(checks(findings), colour=colour, width=width),
     )
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _notes(table: Overview, width: int) -> list[str]:
+    """The footnotes, and behind an arrow what to do about them."""
+    lines = []
+    for place, (note, action) in enumerate(zip(table.notes, table.actions, strict=True), 1):
+        opening = f"[{place}] "
+        lines += [*paragraph(note, width, opening), *_action(action, width, len(opening))]
+    return lines
+
+
+def _action(action: str, width: int, inset: int) -> list[str]:
+    return paragraph(action, width, " " * inset + "→ ")
+
+
+def _trust(found: Checks, *, colour: bool, width: int) -> list[str]:
+    """The verdict, what found something with what to do, and the names of the other checks."""
+    if not found.rows:
+        return []
+    lines = paragraph(f"Can I trust this? {found.verdict}", width)
+    for one in found.of("amber"):
+        lines += _flag(Flag(one.name, _checked(one), one.action), colour=colour, width=width)
+    for state in ("grey", "green"):
+        rest = found.of(state)
+        names = "; ".join(one.name for one in rest)
+        lines += paragraph(names, width, f"{rest[0].word}: ") if rest else []
+    return lines
+
+
+def _checked(one: Check) -> str:
+    return f"{one.name}{f' ({one.cells})' if one.cells else ''}: {one.evidence}"
+
+
+def _flag(flag: Flag, *, colour: bool, width: int) -> list[str]:
+    said = [painted(line, "yellow", colour=colour) for line in paragraph(flag.sentence, width, "! ")]
+    return [*said, *_action(flag.action, width, 2)]
 
 
 def _clock(findings: Findings) -> tuple[str, ...]:
@@ -71,33 +103,47 @@ def _tables(table: Overview, *, colour: bool, width: int) -> list[list[str]]:
     reserved = label.width
     made: list[list[str]] = []
     while left or not made:
-        kept = _chosen(left, width - _room([number, *last]), reserved)
+        kept = _chosen(left, width - _room([number, *last]), reserved, label.least)
         shown = [left.pop(name) for name in list(left) if name in kept]
         made.append(grid([number, label, *shown, *last], width, colour=colour))
         if not shown:  # too narrow for any: no further table would hold more
             break
         # What failed and what is in doubt is told once; the labels are known by now, and their numbers too.
-        last, reserved = [], min(reserved, _KNOWN_LABEL)
+        last, reserved = [], min(reserved, max(_KNOWN_LABEL, label.least))
     return made
 
 
 def _ends(table: Overview) -> tuple[tuple[Column, Column], list[Column]]:
     """The columns to the left and to the right of the figures."""
     number = Column("#", [str(row.number) for row in table.rows], right=True)
-    label = Column("cell", [row.label for row in table.rows], least=_LEAST_LABEL)
+    labels_ = [row.label for row in table.rows]
+    label = Column("cell", labels_, least=_legible(labels_))
     failed = Column(
         "failed", [f"{row.failed}/{row.asked}" if row.failed else "0" for row in table.rows], right=True
     )
-    notes = Column("notes", [",".join(map(str, row.notes)) for row in table.rows])
-    return (number, label), [failed, notes] if any(row.notes for row in table.rows) else [failed]
+    numbers = [sorted({*row.notes, *row.sound.notes}) for row in table.rows]
+    notes = Column("notes", [",".join(map(str, own)) for own in numbers])
+    sound = Column(
+        "visits", [row.sound.value.replace(" of ", "/") for row in table.rows], right=True, under="sound"
+    )
+    last = [*([sound] if table.marked else []), failed]
+    return (number, label), [*last, notes] if any(numbers) else last
 
 
-def _chosen(figures: Mapping[str, Column], room: int, label: int) -> set[str]:
+def _legible(names: Sequence[str]) -> int:
+    """The least width at which labels that were cut still differ, within what a label may take."""
+    widths = range(_LEAST_LABEL, _MOST_LABEL)
+    return next(
+        (width for width in widths if len({cut(one, width) for one in names}) == len(names)), _LEAST_LABEL
+    )
+
+
+def _chosen(figures: Mapping[str, Column], room: int, label: int, least: int) -> set[str]:
     """The columns that find room beside the labels; the first three come before the labels' full width."""
     order = [name for name in _KEPT if name in figures] + [name for name in figures if name not in _KEPT]
     kept: list[str] = []
     for name in order:
-        reserved = min(label, _LEAST_LABEL if len(kept) < _ALWAYS else _MOST_LABEL) + 2
+        reserved = min(label, least if len(kept) < _ALWAYS else _MOST_LABEL) + 2
         if _room([figures[one] for one in (*kept, name)]) + reserved <= room:
             kept.append(name)
     return set(kept)
@@ -146,10 +192,15 @@ def runs(found: Sequence[tuple[Run, int, int]], *, colour: bool = False, width: 
         Column("run", [plain(run.id) for run, _, _ in found], least=24),
         Column("began, UTC", [run.started_at[:16].replace("T", " ") for run, _, _ in found]),
         Column("status", [run.status for run, _, _ in found]),
-        Column("visits", [f"{done}/{planned}" for _, planned, done in found], right=True),
+        Column("visits", [_visits(planned, done) for _, planned, done in found], right=True),
         Column("question", [plain(run.question) for run, _, _ in found], least=10, prose=True),
     ]
     return "\n".join(grid(columns, width, colour=colour)) + "\n"
+
+
+def _visits(planned: int, done: int) -> str:
+    """More than planned are taken where `until` asks for them."""
+    return f"{done}/{planned}" if done <= planned else f"{planned}+{done - planned}"
 
 
 def models(

@@ -80,7 +80,8 @@ def spread(estimate: Estimate, scale_: Scale) -> tuple[str, str]:
     least, most = _places(value, 3), _places(value, 4)
     # A fourth figure is shown only where the interval is wide enough to be seen in it.
     places = least if half < 0.5 * 10.0**-most else min(max(_places(half, 2), least), most)
-    if abs(above - below) <= 0.02 * half:
+    # Of a half-width two figures are shown: ends that differ by less than a tenth of it read alike.
+    if abs(above - below) <= 0.1 * half:
         return _fixed(value, places), f"± {_least(half, places)}"
     ends = (scale_(estimate.low), scale_(estimate.high))
     dash = " to " if ends[0] < 0 else "–"

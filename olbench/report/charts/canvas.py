@@ -59,6 +59,7 @@ SHAPES: dict[str | None, str] = {
     "P": "M4.6 2.4h2.8v2.2h2.2v2.8H7.4v2.2H4.6V7.4H2.4V4.6h2.2z",
     "X": "M3.6 2.2 6 4.6l2.4-2.4 1.4 1.4L7.4 6l2.4 2.4-1.4 1.4L6 7.4 3.6 9.8 2.2 8.4 4.6 6 2.2 3.6z",
     "p": "M6 2.2 9.8 5 8.4 9.4H3.6L2.2 5z",
+    "ring": "M6 3.4a2.6 2.6 0 1 0 0 5.2a2.6 2.6 0 1 0 0-5.2z",
 }
 _VARIABLES = {one.stand_in: f"var(--{one.name})" for one in TINTS}
 _COLOUR = re.compile(r"#fe01[0-9a-f]{2}")
@@ -74,6 +75,7 @@ class Key:
     name: str
     tint: str
     marker: str | None
+    hollow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,14 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from olbench.findings import CellFinding, Estimate
 from olbench.metrics import METRICS, Metric
+from olbench.report.charts.canvas import Key
 from olbench.report.palette import tint
 from olbench.report.wording import Scale, scale, spread
 
 _WIDE_RANGE = 25  # from here on a linear axis hides the small values
 _CARETS = {"x": 5, "y": 6}  # matplotlib's CARETRIGHT and CARETUP
+MARKED = "a marked visit: left out of the figures"
+ALL_MARKED = ", except of a cell of which every visit is marked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,21 @@ class Frame:
 
 def frame(key: str, cells: Iterable[CellFinding]) -> Frame | None:
     """The axis of a metric over `cells`; None when none of them has a value."""
-    return framed(METRICS[key], [found.summaries[key].typical for found in cells])
+    shown = [found.summaries[key] for found in cells]
+    hollow = [value for one in shown for _, value in one.marked]
+    return framed(METRICS[key], [one.typical for one in shown], hollow)
 
 
-def framed(row: Metric, estimates: Sequence[Estimate]) -> Frame | None:
-    """An axis that holds `estimates`: from 0, or logarithmic where the values span a wide range."""
+def framed(row: Metric, estimates: Sequence[Estimate], hollow: Sequence[float] = ()) -> Frame | None:
+    """An axis that holds `estimates`: from 0, or logarithmic where the values span a wide range.
+
+    It makes room for the `hollow` marks of marked visits as it does for wide intervals: not without end.
+    """
     values = [one.value for one in estimates if one.value is not None]
     if not values:
         return None
     least, most = min(values), max(values)
-    highs = [one.high for one in estimates if one.high is not None]
+    highs = [*(one.high for one in estimates if one.high is not None), *hollow]
     # An interval from two visits can be ten times its value; it is cut rather than that it flattens all else.
     high = max(most * 1.12, min(max(highs, default=most) * 1.04, most * 1.6)) or 1.0
     if least > 0 and most / least >= _WIDE_RANGE:
@@ -98,6 +106,24 @@ def mark(ax: Axes, one: Frame, estimate: Estimate, at: float, *, look: tuple[str
         if high < estimate.high:
             put([high], ls="", marker=_CARETS[side], ms=6, clip_on=False)
     put([estimate.value], ls="", marker=marker, ms=6, mfc=colour if certain else tint("paper"), mew=1.4)
+
+
+def ring(ax: Axes, one: Frame, value: float, at: float, *, colour: str, side: str) -> None:
+    """Draw a marked visit: a small hollow mark, at the edge of the panel as a caret where it lies beyond."""
+    inside = one.low <= value <= one.high
+    shown = one.scale(min(max(value, one.low), one.high))
+    ax.plot(
+        *((shown, at) if side == "x" else (at, shown)), color=colour, ls="", marker="o" if inside else _CARETS[side],
+        ms=4.6, mfc=tint("paper"), mew=1.1, clip_on=inside,
+    )  # fmt: skip
+
+
+def marked_keys(cells: Iterable[CellFinding], shape: str | None = "ring") -> tuple[Key, ...]:
+    """The entry of a legend for marked visits; () where there are none."""
+    found = [one for one in cells if one.marked]
+    if not found:
+        return ()
+    return (Key(MARKED + ALL_MARKED * any(not one.judged for one in found), "muted", shape, hollow=True),)
 
 
 def told(one: Frame, estimate: Estimate) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -14,18 +15,20 @@ from olbench.model import Cell
 from olbench.report.bundles import Bundle, Curve, bundles, number_at, others, placed, steps
 from olbench.report.charts import canvas
 from olbench.report.charts.canvas import Chart, Key, Panel
-from olbench.report.charts.frame import Frame, frame, mark, told, value_axis
+from olbench.report.charts.frame import Frame, frame, mark, marked_keys, ring, told, value_axis
+from olbench.report.charts.queue import queue
 from olbench.report.palette import tint
 from olbench.report.reasons import reasons
 
 SHOWN = ("ttft", "decode", "throughput")
 MOST_FACETS = 6  # of a chart
 MOST_PANELS = 48  # of all charts, as far as each can have one facet
-NOTE = "Bars are 95 % intervals; a hollow mark has none; a caret says that the interval goes on."
+NOTE = "Bars are 95 % intervals; a large hollow mark has none; a caret says that the interval goes on."
 _SIZE = (420, 270)
 _MARGIN = {"left": 52.0, "top": 26.0, "right": 14.0, "bottom": 42.0}
 
 Points = list[tuple[float, Estimate]]
+Shown = TypeVar("Shown", Estimate, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,10 @@ def _chart(findings: Findings, axis: str, bundle: Bundle, most: int, key: str) -
     return Chart(
         title=f"Against {axis}" + (f": {bundle.title}" if bundle.title else ""),
         note=_note(findings.cells, frames, len(facets) - most),
-        keys=tuple(Key(curve.name, curve.tint, curve.marker) for curve in bundle.curves),
+        keys=(
+            *(Key(curve.name, curve.tint, curve.marker) for curve in bundle.curves),
+            *marked_keys(found for curve in bundle.curves for found in curve.cells),
+        ),
         panels=tuple(panels),
         least=340,
     )
@@ -104,10 +110,13 @@ def _panel(one: Frame, axis: str, bundle: Bundle, facet: Facet, key: str) -> Pan
     value_axis(ax, one, "y")
     _step_axis(ax, axis, sorted({at for _, points in curves for at, _ in points}))
     canvas.corner(figure, one.unit)
+    if axis == "concurrency":
+        queue(ax, [found for curve in bundle.curves for found in curve.cells if facet.holds(found.cell)])
     for place, (curve, points) in enumerate(curves):
-        _draw(
-            ax, one, curve, _dodged(ax, points, (place - (len(curves) - 1) / 2) * min(7.0, 34 / len(curves)))
-        )
+        aside = (place - (len(curves) - 1) / 2) * min(7.0, 34 / len(curves))
+        _draw(ax, one, curve, _dodged(ax, points, aside))
+        for at, value in _dodged(ax, _marked(curve, axis, facet, one), aside):
+            ring(ax, one, value, at, colour=tint(curve.tint), side="y")
     caption = ", ".join((one.metric.name, *facet.words))
     title = f"{one.metric.name} against {axis}"
     return Panel(caption, canvas.finish(figure, key, title, f"{caption}. {_described(one, axis, curves)}"))
@@ -120,6 +129,16 @@ def _points(curve: Curve, axis: str, facet: Facet, one: Frame) -> Points:
         if facet.holds(cell.cell)
     ]
     return sorted((point for point in found if point[1].value is not None), key=lambda point: point[0])
+
+
+def _marked(curve: Curve, axis: str, facet: Facet, one: Frame) -> list[tuple[float, float]]:
+    """The marked visits of the curve's cells."""
+    return [
+        (number_at(cell.cell, axis), value)
+        for cell in curve.cells
+        if facet.holds(cell.cell)
+        for _, value in cell.summaries[one.metric.key].marked
+    ]
 
 
 def _step_axis(ax: Axes, name: str, places: Sequence[float]) -> None:
@@ -144,11 +163,11 @@ def _step(value: float) -> str:
     return f"{value:.0f}" if value == round(value) else f"{value:g}"
 
 
-def _dodged(ax: Axes, points: Points, pixels: float) -> Points:
+def _dodged(ax: Axes, points: Sequence[tuple[float, Shown]], pixels: float) -> list[tuple[float, Shown]]:
     """The points moved sideways, so that the intervals of several curves at one step lie side by side."""
     there, back = ax.transData, ax.transData.inverted()
     moved = (float(back.transform((there.transform((at, 1.0))[0] + pixels, 1.0))[0]) for at, _ in points)
-    return [(at, estimate) for at, (_, estimate) in zip(moved, points, strict=True)]
+    return [(at, shown) for at, (_, shown) in zip(moved, points, strict=True)]
 
 
 def _draw(ax: Axes, one: Frame, curve: Curve, points: Points) -> None:

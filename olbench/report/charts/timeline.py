@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +10,12 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from olbench.findings import Findings
-from olbench.model import Observation
+from olbench.model import Observation, Visit
 from olbench.prose import counted
 from olbench.readings import Series
 from olbench.report.charts import canvas
-from olbench.report.charts.canvas import Chart, Panel
+from olbench.report.charts.canvas import Chart, Key, Panel
+from olbench.report.charts.frame import marked_keys
 from olbench.report.palette import tint
 from olbench.report.wording import scale
 from olbench.units import span
@@ -55,6 +56,7 @@ class Span:
     start: float
     end: float
     cell: int  # the cell's number in the table
+    hollow: bool = False  # marked, or taken again: it enters no figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +96,28 @@ def charts(findings: Findings, key: str) -> tuple[Chart, ...]:
     )
     if left_out:
         words += f" {counted(left_out, 'long pause')} between visits not drawn."
-    return (Chart("", words, (), (_panel(spans, traces, key),), least=canvas.WIDE),)
+    keys = marked_keys(findings.cells, None)
+    if not keys and any(visit.hollow for visit in spans):
+        keys = (Key("a visit that was taken again: it enters no figure", "muted", None, hollow=True),)
+    return (Chart("", words, keys, (_panel(spans, traces, key),), least=canvas.WIDE),)
 
 
 def _seen(findings: Findings) -> tuple[list[Span], list[Trace], int]:
     """One pass over the observations, which are read from the store one by one."""
     places = {found.cell.id: place for place, found in enumerate(findings.cells, 1)}
     spans: list[Span] = []
+    latest: dict[Visit, int] = {}  # visit -> its place in `spans`
+    marked = {found.cell.id: found.marked for found in findings.cells}
     pieces: dict[Track, list[Piece]] = {}
     clock: Clock | None = None
     for seen in findings.record.observations:
         clock = Clock(seen.started_ns, 0.0, 0).after(seen) if clock is None else clock.after(seen)
-        spans.append(Span((seen.started_ns - clock.origin) / 1e9, clock.end, places.get(seen.visit.cell, 0)))
+        if seen.problem is None and seen.visit in latest:  # a visit that failed a gate, or was cut short
+            spans[latest[seen.visit]] = replace(spans[latest[seen.visit]], hollow=True)
+        latest[seen.visit] = len(spans)
+        hollow = seen.visit.repeat in marked.get(seen.visit.cell, {})
+        start = (seen.started_ns - clock.origin) / 1e9
+        spans.append(Span(start, clock.end, places.get(seen.visit.cell, 0), hollow))
         for track in _TRACKS:
             piece = _piece(seen, track, clock.origin)
             if piece is not None:
@@ -185,8 +197,14 @@ def _strip(ax: Axes, spans: Sequence[Span], trace: Trace, step: float) -> None:
     values = trace.values[~np.isnan(trace.values)]
     one = scale([float(values.max())], trace.track.unit)
     for own, colour in ((spans[::2], "band"), (spans[1::2], "grid")):
-        edges = [(visit.start / step, (visit.end - visit.start) / step) for visit in own]
+        edges = [_edges(visit, step) for visit in own if not visit.hollow]
         ax.broken_barh(edges, (0, 1), transform=ax.get_xaxis_transform(), color=tint(colour), lw=0)
+    for visit in spans:
+        if visit.hollow:
+            ax.broken_barh(
+                [_edges(visit, step)], (0, 0.985), transform=ax.get_xaxis_transform(), facecolor="none",
+                edgecolor=tint("muted"), lw=0.9, ls=(0, (3, 2)),
+            )  # fmt: skip
     ax.plot(trace.seconds / step, trace.values * one.factor, color=tint(trace.track.tint), lw=1.1)
     ax.set_xlim(0, _end(spans) / step)
     ax.set_ylim(0, one(float(values.max())) * 1.15 or 1)
@@ -198,6 +216,10 @@ def _strip(ax: Axes, spans: Sequence[Span], trace: Trace, step: float) -> None:
         f"{trace.track.name}, {one.unit}", (0, 1), (0, 6), "axes fraction", textcoords="offset points",
         color=tint("ink"),
     )  # fmt: skip
+
+
+def _edges(visit: Span, step: float) -> tuple[float, float]:
+    return visit.start / step, (visit.end - visit.start) / step
 
 
 def _numbers(ax: Axes, spans: Sequence[Span], step: float) -> None:

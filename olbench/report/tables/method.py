@@ -6,11 +6,12 @@ from olbench.prose import counted
 from olbench.report.overview import ARROWS
 from olbench.report.tables import Entry, Heading, Table
 from olbench.report.wording import plain
-from olbench.stats import NEEDED, VISITS_NEEDED
+from olbench.stats import NEEDED, VISITS_NEEDED, visits_needed
 from olbench.units import span
 
-TYPICAL = f"A typical value is the mean over visits of each visit's median; ± is its 95 % interval by Student's t over those medians, given from {VISITS_NEEDED} visits on. Samples of one visit share a load and a moment of the machine and are not independent; visits are."
-PERCENTILES = "Percentiles are pooled over all visits (type 7 of Hyndman and Fan); their 95 % intervals run from one order statistic to another and assume no distribution"
+TYPICAL = f"A typical value is the geometric mean over visits of each visit's median; ± is its 95 % interval by Student's t over the logarithms of those medians, given from {VISITS_NEEDED} visits on. Samples of one visit share a load and a moment of the machine and are not independent; visits are, so every interval counts visits."
+PERCENTILES = "Percentiles are pooled over all visits (type 7 of Hyndman and Fan). Their 95 % intervals assume no distribution, and are the wider the more visits differ"
+_EACH = 8  # samples a visit, in the example of how many visits an interval needs
 
 
 def formulas() -> Table:
@@ -47,11 +48,13 @@ def _setting(name: str, value: object) -> str:
 def rules() -> tuple[str, ...]:
     """The rules of the statistics, one sentence each."""
     figures = ", ".join(
-        f"p{p} from {first} samples, its interval from {then}" for p, (first, then) in NEEDED.items()
+        f"p{p} from {least} samples, its interval from {visits_needed(p / 100, _EACH)} visits of {_EACH}"
+        for p, least in NEEDED.items()
     )
     return (
         TYPICAL,
         f"{PERCENTILES}: {figures}.",
+        "A visit that does not pass a check of the machine or the server is marked: it is left out of figures and verdicts, and drawn hollow. Where no visit of a cell passes, its figures stand, and it is called neither faster nor slower than another.",
         "Only measured requests that went through (outcomes ok and short) enter a figure. Warm-up requests do not; the first request after a cold load gives the cold figures and nothing else. Failed requests are counted and shown, never averaged.",
         "Latency counts from the moment of sending, stamped when bytes leave and arrive, not when a program wakes up. Rates of prefill and decode come from the server's own clock and counts.",
         "An unknown figure is left empty with its reason; it is never 0.",

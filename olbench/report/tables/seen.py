@@ -1,6 +1,6 @@
 """What the visits gave beside figures: their order, the failures, the results of single prompts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from olbench.findings import Findings, Summary
 from olbench.metrics import METRICS
@@ -35,9 +35,11 @@ def failures(findings: Findings) -> Table:
 def visits(findings: Findings) -> Table:
     """The visits in the order of taking: what the load did, and what was remarkable."""
     names = numbered(findings.cells)
+    marked = {found.cell.id: found.marked for found in findings.cells}
     rows, taken = [], set()
     for place, seen in enumerate(findings.record.observations, 1):
-        rows.append(_visit(place, seen, names))
+        why = marked.get(seen.visit.cell, {}).get(seen.visit.repeat, ())
+        rows.append(_visit(place, seen, names, [f"marked: {reason}" for reason in why]))
         taken.add((seen.visit.cell, seen.visit.repeat))
     rest = len({(one.cell, one.repeat) for one in findings.record.plan.visits} - taken)
     return Table(
@@ -56,9 +58,16 @@ def visits(findings: Findings) -> Table:
     )
 
 
-def _visit(place: int, seen: Observation, names: Mapping[str, str]) -> tuple[Entry, ...]:
+def _visit(
+    place: int, seen: Observation, names: Mapping[str, str], marked: Sequence[str]
+) -> tuple[Entry, ...]:
     where = seen.placement
-    remarks = [*([seen.problem] if seen.problem else []), *seen.notes, *(where.doubts if where else ())]
+    remarks = [
+        *marked,
+        *([seen.problem] if seen.problem else []),
+        *seen.notes,
+        *(where.doubts if where else ()),
+    ]
     load = "" if where is None or where.preload_ns is None else words(where.preload_ns / 1e9, "s")
     return (
         Entry(str(place)),

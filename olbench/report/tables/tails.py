@@ -23,8 +23,8 @@ def percentiles(findings: Findings) -> Table:
     return Table(
         (*heads, *quantiles),
         tuple(_row(key, place, found, scales[key]) for key, place, found in rows[:MOST_ROWS]),
-        "A dash: too few samples. p90 needs 10 of them, p95 20, p99 100; the intervals behind the figures (95 %, order "
-        "statistics, as if requests were independent) need 29, 59 and 299, that of p50 6. Gaps of one answer are "
+        "A dash: too few samples. p90 needs 10 of them, p95 20, p99 100. Behind a figure stands its 95 % interval, where "
+        "there are visits enough for one (see Method): it is the wider the more visits differ. Gaps of one answer are "
         "not independent and have none. What is below the error of our clock is shown as that.",
     )
 
