@@ -26,7 +26,7 @@ def analyse(record: Record) -> Findings:
     bars = limits(record.run.settings)
     told = chosen(gist(one, bars, record.facts) for one in record.observations if one.visit.cell in known)
     names = labels.labels(record.plan.cells)
-    cells = _with_probes([_told(record, cell, bars, told.get(cell.id, ())) for cell in record.plan.cells])
+    cells = _related([_told(record, cell, bars, told.get(cell.id, ())) for cell in record.plan.cells])
     found = tuple(
         _with_errors(_finding(one, name), record.selftest) for one, name in zip(cells, names, strict=True)
     )
@@ -56,13 +56,20 @@ def analyse(record: Record) -> Findings:
     )
 
 
-def _with_probes(cells: Sequence[Told]) -> list[Told]:
-    """Each cell with the probes of all that run on the same load: one probe serves them all."""
+def _related(cells: Sequence[Told]) -> list[Told]:
+    """Each cell with those of its model, and with the probes of all on the same load: one probe serves them all."""
     loads = [(one.cell.model, one.cell.num_ctx, one.cell.options) for one in cells]
     found: dict[object, list[Slots]] = {}
     for load, one in zip(loads, cells, strict=True):
         found.setdefault(load, []).extend(gist.probe for gist in one.gists if gist.probe is not None)
-    return [replace(one, probes=tuple(found[load])) for load, one in zip(loads, cells, strict=True)]
+    return [
+        replace(one, probes=tuple(found[load]), beside=_beside(one, cells))
+        for load, one in zip(loads, cells, strict=True)
+    ]
+
+
+def _beside(one: Told, cells: Sequence[Told]) -> tuple[Told, ...]:
+    return tuple(other for other in cells if other.cell.model == one.cell.model and other is not one)
 
 
 def _told(record: Record, cell: Cell, bars: Mapping[str, float], gists: Sequence[Gist]) -> Told:

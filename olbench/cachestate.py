@@ -51,18 +51,19 @@ class States:
     reused: Numbers  # share of the prompt that came from the cache; NaN where the server does not say
 
 
-def states(told: Told, others: Iterable[Told] = ()) -> list[States]:
-    """The states, visit by visit; `others` are the run's other cells, of which those of the same model help."""
-    alike = [(one.cell, [of_gist(gist) for gist in one.gists]) for one in others if one.cell != told.cell]
+def states(told: Told) -> list[States]:
+    """The states, visit by visit; the run's other cells of the same model help."""
+    alike = [
+        (one.cell, [of_gist(gist) for gist in one.gists]) for one in told.beside if one.cell != told.cell
+    ]
     return judged(told.cell, [of_gist(one) for one in told.gists], told.limits, alike)
 
 
-def contaminated(told: Told, others: Iterable[Told] = ()) -> list[tuple[str, ...]]:
+def contaminated(told: Told) -> list[tuple[str, ...]]:
     """Visit by visit why a measured request is not what was meant to be measured; "": it is."""
     why = REASONS[told.cell.cache]
     return [
-        tuple([why if code == CONTAMINATED else "" for code in one.codes.tolist()])
-        for one in states(told, others)
+        tuple([why if code == CONTAMINATED else "" for code in one.codes.tolist()]) for one in states(told)
     ]
 
 

@@ -34,7 +34,7 @@ class Summary:
     metric: str  # key into metrics.METRICS
     samples: int  # values that went in
     visits: int  # visits that they come from
-    typical: Estimate  # mean over visits of the visit's median, Student-t interval over visits
+    typical: Estimate  # geometric mean over visits of the visit's median, Student's t over their logarithms
     p50: Estimate
     p90: Estimate
     p95: Estimate

@@ -87,6 +87,7 @@ class Told:
     settings: Facts = field(default_factory=dict)  # what the scenario came to
     card: ModelCard | None = None
     probes: tuple[Slots, ...] = ()  # of all visits to cells that run on the same load
+    beside: tuple["Told", ...] = field(default=(), repr=False)  # the run's other cells of the same model
 
     def column(self, key: str) -> list[Column]:
         """One metric, visit by visit."""

@@ -1,6 +1,7 @@
 """What a request found in the server's cache: by the server's count, and by the time that its prompt took."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ def told(visits: Sequence[Sequence[Sample]], **changes: Any) -> Told:
 
 
 def named(of: Told, *others: Told) -> list[list[str]]:
-    return [[NAMES[code] for code in one.codes.tolist()] for one in states(of, others)]
+    return [[NAMES[code] for code in one.codes.tolist()] for one in states(replace(of, beside=tuple(others)))]
 
 
 def visit(times_ms: Sequence[float], *, after_load_ms: float | None = None, **changes: Any) -> list[Sample]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from calibration import honest
 from calibration.cases import CASES, Case, Numbers
 from calibration.measure import Held, held, noticed, stopped
 from calibration.ours import FIGURES
@@ -29,6 +30,7 @@ def every(trials: int, say: Say) -> Iterator[str]:
     yield rivals(max(trials // 10, 50), say)
     yield stopping(trials * 4, say)
     yield drifts(max(trials // 20, 20), say)
+    yield doubted(max(trials // 50, 2), say)
 
 
 def coverage(trials: int, say: Say) -> str:
@@ -117,6 +119,18 @@ def drifts(trials: int, say: Say) -> str:
         *(f"{one} visits" for one in (5, 10, 20)),
     )
     return table(f"Runs in 100 in which the drift gate fires, {trials:,} trials", heads, rows)
+
+
+def doubted(runs: int, say: Say) -> str:
+    """How often an honest server is doubted, in whole runs against one."""
+    rows = []
+    for streams, visits, noise in honest.CASES:
+        say(f"honest server: {streams} streams, {visits} visits, {100 * noise:g} % of noise")
+        doubts, which = honest.doubts(runs, streams=streams, visits=visits, noise=noise)
+        names = ", ".join(f"{check} {count}" for check, count in which.most_common()) or "none"
+        rows.append((str(streams), str(visits), f"{100 * noise:g} %", f"{doubts} of {runs}", names))
+    heads = ("Streams", "Visits", "Noise of requests", "Runs with a flag", "Flags")
+    return table(f"An honest server, all checks at their defaults, {runs:,} whole runs each", heads, rows)
 
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -170,4 +170,8 @@ def test_a_prompt_that_was_meant_cold_and_was_not_is_found_by_time(taken: Sequen
 
 
 def names(told: Told, others: Sequence[Told] = ()) -> list[str]:
-    return [cachestate.NAMES[code] for one in cachestate.states(told, others) for code in one.codes.tolist()]
+    return [
+        cachestate.NAMES[code]
+        for one in cachestate.states(replace(told, beside=tuple(others)))
+        for code in one.codes.tolist()
+    ]
