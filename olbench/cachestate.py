@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from olbench.column import Mask, Numbers, Rows, joined
-from olbench.gist import Gist, Told
+from olbench.gist import Told
 from olbench.model import Cell
-from olbench.sample_columns import Samples
-from olbench.sample_metrics import prefill
+from olbench.prefills import Prefills
 
 UNKNOWN, COLD, WARM, CONTAMINATED = range(4)
 NAMES = ("unknown", "cold", "warm", "contaminated")
@@ -31,18 +30,6 @@ _MOST = 0.5
 _SOLID = 0.2  # a group smaller than this share of a cell may be a few slow requests
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prefills:
-    """What the measured requests of one visit, or of several, say of their prompts; NaN where unknown."""
-
-    prompt: Numbers  # tokens
-    cached: Numbers  # of them
-    spent: Numbers  # seconds on the prompt
-    step: Numbers  # seconds of one decoding step
-    first: Mask  # the first of its visit, which may be slow for reasons of its own
-    after_load: Numbers  # seconds a token of the requests after a verified unload
-
-
 @dataclass(frozen=True, slots=True)
 class States:
     """The state of each measured request of a visit that went through."""
@@ -54,9 +41,9 @@ class States:
 def states(told: Told) -> list[States]:
     """The states, visit by visit; the run's other cells of the same model help."""
     alike = [
-        (one.cell, [of_gist(gist) for gist in one.gists]) for one in told.beside if one.cell != told.cell
+        (one.cell, [gist.prefills for gist in one.gists]) for one in told.beside if one.cell != told.cell
     ]
-    return judged(told.cell, [of_gist(one) for one in told.gists], told.limits, alike)
+    return judged(told.cell, [one.prefills for one in told.gists], told.limits, alike)
 
 
 def contaminated(told: Told) -> list[tuple[str, ...]]:
@@ -65,39 +52,6 @@ def contaminated(told: Told) -> list[tuple[str, ...]]:
     return [
         tuple([why if code == CONTAMINATED else "" for code in one.codes.tolist()]) for one in states(told)
     ]
-
-
-def of_gist(seen: Gist) -> Prefills:
-    """The prefills of a visit as its gist keeps them."""
-    told = {key: seen.columns[key].aligned() for key in ("prompt_tokens", "cached_tokens", "prefill_time")}
-    made, spent = (seen.columns[key].aligned() for key in ("output_tokens", "decode_time"))
-    return Prefills(
-        prompt=told["prompt_tokens"],
-        cached=told["cached_tokens"],
-        spent=told["prefill_time"],
-        step=_step(made, spent),
-        first=np.arange(len(made)) == 0,
-        after_load=1 / seen.columns["prefill_cold"].numbers,
-    )
-
-
-def of_samples(measured: Samples, cold: Samples) -> Prefills:
-    """The prefills of a visit from its requests that went through."""
-    rates = prefill(cold).numbers
-    return Prefills(
-        prompt=measured.prompt_eval_count,
-        cached=measured.cached_count,
-        spent=measured.prompt_eval_ns / 1e9,
-        step=_step(measured.eval_count, measured.eval_ns / 1e9),
-        first=np.arange(len(measured.stream)) == 0,
-        after_load=1 / rates,
-    )
-
-
-def _step(made: Numbers, spent: Numbers) -> Numbers:
-    """Seconds of a decoding step; 0 where there was none."""
-    step: Numbers = np.nan_to_num(spent / np.where(made >= 2, made - 1, np.nan))
-    return step
 
 
 def judged(

@@ -29,6 +29,7 @@ from olbench.model import (
     Sample,
     Visit,
 )
+from olbench.prefills import Prefills, of_samples
 from olbench.sample_columns import Samples, columns
 from olbench.slots import infer
 from olbench.thresholds import limits
@@ -55,6 +56,7 @@ class Gist:
     version_after: str | None
     after: Placement | None
     started_ns: int
+    prefills: Prefills  # of the measured samples that went through
     causes: tuple[
         str | None, ...
     ]  # what coincided with each measured sample that went through; None: nothing did
@@ -137,6 +139,7 @@ def gist(
         version_after=observation.version_after,
         after=observation.after,
         started_ns=observation.started_ns,
+        prefills=of_samples(good["measured"], good["cold"]),
         causes=causes.reasons(good["measured"].sent_ns, good["measured"].end_ns, readings, bars),
         probe=infer(observation.samples),
     )

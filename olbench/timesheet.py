@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from olbench.cachestate import COLD, CONTAMINATED, UNKNOWN, WARM, Prefills, States, judged, of_samples
+from olbench.cachestate import COLD, CONTAMINATED, UNKNOWN, WARM, States, judged
 from olbench.column import Mask, Numbers
 from olbench.model import COALESCED, GOOD, TEXT, THINKING, UNSTAMPED, Cell, Observation, Record, Sample
 from olbench.parts import Parts, parts
+from olbench.prefills import Prefills, of_samples
 from olbench.sample_columns import Samples, columns
 from olbench.sample_metrics import server_ttft, ttft
 from olbench.thresholds import limits

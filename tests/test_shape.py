@@ -49,7 +49,7 @@ KEPT = ("store_columns", "store_values", "store_schema", "store")
 FINDINGS = ("findings",)
 TOLD = (
     *("prose", "series", "column", "sample_columns", "sample_metrics", "parts", "visit_metrics", "causes"),
-    *("metrics", "slots", "gist", "cachestate", "timesheet", "labels"),
+    *("metrics", "slots", "prefills", "gist", "cachestate", "timesheet", "labels"),
     *(
         "stats",
         "steady",
@@ -100,6 +100,7 @@ DOORS = {
         *(
             "slots",
             "gist",
+            "prefills",
             "cachestate",
             "timesheet",
             "stats",
