@@ -46,7 +46,7 @@ TAKEN = (
     "run",
 )
 KEPT = ("store_columns", "store_values", "store_schema", "store")
-FINDINGS = ("findings",)
+FINDINGS = ("findings", "differences")
 TOLD = (
     *("prose", "series", "column", "sample_columns", "sample_metrics", "parts", "visit_metrics", "causes"),
     *("metrics", "slots", "prefills", "gist", "cachestate", "timesheet", "labels"),
