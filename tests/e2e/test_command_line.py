@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import psutil
 import pytest
@@ -161,6 +162,7 @@ def test_rates_are_those_that_llama_cpp_logs_itself(done: Done, alone: Alone) ->
 
 
 def test_what_the_client_saw_agrees_with_what_the_server_says(done: Done) -> None:
+    ratios = []
     for one in measured(done.record):
         assert one.counts is not None
         assert one.counts.total_ns is not None
@@ -168,8 +170,10 @@ def test_what_the_client_saw_agrees_with_what_the_server_says(done: Done) -> Non
         assert one.sent_ns is not None
         assert 0 < one.counts.total_ns <= one.end_ns - one.sent_ns
         assert all(before <= after for before, after in pairwise(one.chunks.arrived_ns))
-        # the time from the first token to the last, by our stamps and by llama.cpp's clock
-        assert one.end_ns - one.chunks.arrived_ns[0] == pytest.approx(one.counts.eval_ns, rel=0.5)
+        ratios.append((one.end_ns - one.chunks.arrived_ns[0]) / one.counts.eval_ns)
+    # The time from the first token to the last, by our stamps and by llama.cpp's clock; a single answer may be handed
+    # on late by a machine that has other things to do.
+    assert median(ratios) == pytest.approx(1, rel=0.5)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux stamps receives in the kernel")
