@@ -10,6 +10,7 @@ from olbench.ports import Api
 from olbench.probes.runner import Runner
 
 POLL_NS = 50_000_000
+NOT_FOUND = 404
 UNLOAD_PATIENCE_NS = 60_000_000_000
 # The server may read a stale figure of free GPU memory right after an unload, and then place fewer layers there.
 GPU_SETTLE_NS = 1_500_000_000
@@ -28,14 +29,17 @@ async def reachable(api: Api, patience_ns: int) -> str:
 
 
 async def cleared(api: Api) -> tuple[str, ...]:
-    """Unload every model and wait until none is resident; the names that were. Raises ServerError when one stays."""
+    """Unload every model and wait until none is resident; the names that were. Raises ServerError when one stays.
+
+    A model that was deleted while it was in memory has no name any more by which it could be asked to leave. It is not
+    waited for: the placement tells that it was there.
+    """
     before = await api.resident()
-    for one in before:
-        await api.unload(one.name)
+    nameless = {one.name for one in before if not await _asked_to_leave(api, one.name)}
     give_up = now() + UNLOAD_PATIENCE_NS
     left = before
     while left:
-        left = await api.resident()
+        left = tuple(one for one in await api.resident() if one.name not in nameless)
         if left and now() >= give_up:
             names = ", ".join(one.name for one in left)
             raise ServerError(
@@ -46,6 +50,17 @@ async def cleared(api: Api) -> tuple[str, ...]:
     if any(one.size_vram for one in before):
         await asyncio.sleep(GPU_SETTLE_NS / 1e9)
     return tuple(one.name for one in before)
+
+
+async def _asked_to_leave(api: Api, model: str) -> bool:
+    """Whether the server knows the model."""
+    try:
+        await api.unload(model)
+    except ServerError as fault:
+        if fault.status == NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 def holds(resident: tuple[Resident, ...], cell: Cell, card: ModelCard | None) -> bool:

@@ -57,6 +57,7 @@ class Habits:
     counts: bool = True  # whether it counts prompt tokens
     digest: str | None = CARD.digest  # of what it loads
     stays: frozenset[str] = frozenset()  # models that do not leave
+    deleted: frozenset[str] = frozenset()  # models that were deleted while they were in memory
     intruder: str | None = None  # a model that somebody else loads beside each of ours
     faults: Mapping[int, Fault] = field(default_factory=dict)  # request (from 0, in the order of sending)
     outages: tuple[tuple[float, float], ...] = ()  # from, to; what was in memory is gone then
@@ -153,6 +154,8 @@ class Pretend:
     async def unload(self, model: str) -> None:
         self._up()
         self._note(f"unload {model}")
+        if model in self.habits.deleted:
+            raise ServerError(f"POST /api/generate: status 404: model '{model}' not found", status=404)
         for one in self._there():
             if one.resident.name == model and model not in self.habits.stays:
                 one.gone_ns = now() + self.habits.unload_ns

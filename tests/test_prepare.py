@@ -92,6 +92,13 @@ def test_models_that_do_not_leave_are_given_up_after_a_minute_by_name() -> None:
     assert (found, ended) == ("b:7b, c:3b did not leave memory within 60 s of the unload", 60.0)
 
 
+def test_a_model_that_was_deleted_while_in_memory_is_not_waited_for() -> None:
+    api, found, ended = cleared(Habits(deleted=frozenset({"b:7b"})), "a:1b", "b:7b")
+    assert api.asked("unload") == ["unload a:1b", "unload b:7b"]
+    assert found == ("a:1b", "b:7b")
+    assert ended < 1
+
+
 # --- holding --------------------------------------------------------------------------------------------------
 
 
