@@ -1,7 +1,7 @@
 """A run, told: every cell with its figures and its doubts, and the answer to the question. Pure."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from olbench import accuracy, labels, phases, roof, slots, stats, validity
@@ -22,11 +22,8 @@ RETEST = "run `olbench selftest` on this machine, at the run's own number of str
 
 def analyse(record: Record) -> Findings:
     """The findings of a run. Reads its observations once, in their order, and keeps none of them."""
-    known = {cell.id for cell in record.plan.cells}
-    bars = limits(record.run.settings)
-    told = chosen(gist(one, bars, record.facts) for one in record.observations if one.visit.cell in known)
     names = labels.labels(record.plan.cells)
-    cells = _related([_told(record, cell, bars, told.get(cell.id, ())) for cell in record.plan.cells])
+    cells = told(record)
     found = tuple(
         _with_errors(_finding(one, name), record.selftest) for one, name in zip(cells, names, strict=True)
     )
@@ -54,6 +51,16 @@ def analyse(record: Record) -> Findings:
             flags,
         ),
     )
+
+
+def told(record: Record, keys: Iterable[str] = tuple(METRICS)) -> list[Told]:
+    """The cells in the plan's order with what is told of their visits: all metrics, or those of the `keys`."""
+    known = {cell.id for cell in record.plan.cells}
+    bars = limits(record.run.settings)
+    gists = chosen(
+        gist(one, bars, record.facts, keys) for one in record.observations if one.visit.cell in known
+    )
+    return _related([_told(record, cell, bars, gists.get(cell.id, ())) for cell in record.plan.cells])
 
 
 def _related(cells: Sequence[Told]) -> list[Told]:

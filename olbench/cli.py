@@ -1,7 +1,7 @@
 """The shell: arguments in, one call, an exit code out. Each verb is imported when it is called.
 
 Exit codes: 0 done; 1 done, but some requests failed, or a file could not be read or written; 2 wrong usage;
-3 a bug in olbench; 4 could not be measured; 130 interrupted.
+3 a bug in olbench; 4 could not be measured; 130 interrupted. `olbench check` has meanings of its own for 0, 1 and 3.
 """
 
 import errno
@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from olbench import __version__
+from olbench.cli_compare import COMPARING
+from olbench.cli_options import DB, HZ, NO_SELFTEST, PULL, REPORT, RUN, SCENARIO, SET
 from olbench.errors import OlbenchError
 
 UNWRITTEN = 1
@@ -25,23 +27,6 @@ _FULL = (
     errno.EIO,
     getattr(errno, "EDQUOT", errno.ENOSPC),
 )  # not each system has quotas
-
-_DB = click.option(
-    "--db",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default=Path("reports/olbench.db"),
-    show_default=True,
-    help="Where runs are kept.",
-)
-_SET = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key: --set sweep.num_ctx=[2048,8192]",
-)
-_SCENARIO = click.argument("scenario", type=click.Path(path_type=Path))
-_RUN = click.argument("run", default="latest")
 
 
 def run(arguments: list[str]) -> int:
@@ -93,22 +78,12 @@ def commands() -> None:
 @commands.command("run")
 @click.argument("scenario", type=click.Path(path_type=Path), required=False)
 @click.option("--resume", metavar="RUN", help="Go on with a run: id, name or 'latest'.")
-@click.option("--pull", is_flag=True, help="Pull models that are missing.")
-@_SET
-@_DB
-@click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the HTML goes.  [default: beside the database]",
-)
-@click.option(
-    "--hz", type=click.FloatRange(0.2, 100), default=10.0, show_default=True, help="Readings a second."
-)
-@click.option(
-    "--no-selftest",
-    is_flag=True,
-    help="Leave out the short self-test, and the measuring of memory, that go before.",
-)
+@PULL
+@SET
+@DB
+@REPORT
+@HZ
+@NO_SELFTEST
 def run_command(**given: Any) -> int:
     """Measure a SCENARIO and write its report."""
     from olbench.verbs import run as verb
@@ -117,8 +92,8 @@ def run_command(**given: Any) -> int:
 
 
 @commands.command("plan")
-@_SCENARIO
-@_SET
+@SCENARIO
+@SET
 def plan_command(**given: Any) -> int:
     """Print what a SCENARIO would do, without doing it."""
     from olbench.verbs import plan as verb
@@ -140,7 +115,7 @@ def thresholds_command() -> int:
 @click.option("--short", is_flag=True, help="Four seconds instead of half a minute.")
 @click.option("--user-space", is_flag=True, help="Leave the kernel's stamps aside.")
 @click.option("--json", "as_json", is_flag=True, help="Figures and verdict as JSON.")
-@_DB
+@DB
 def selftest_command(**given: Any) -> int:
     """Measure how exact this client is on this machine.
 
@@ -153,7 +128,7 @@ def selftest_command(**given: Any) -> int:
 
 @commands.command("bandwidth")
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON.")
-@_DB
+@DB
 def bandwidth_command(**given: Any) -> int:
     """Measure what memory gives.
 
@@ -175,7 +150,7 @@ def models_command(**given: Any) -> int:
 
 
 @commands.command("runs")
-@_DB
+@DB
 def runs_command(**given: Any) -> int:
     """List the stored runs."""
     from olbench.verbs import told as verb
@@ -184,8 +159,8 @@ def runs_command(**given: Any) -> int:
 
 
 @commands.command("show")
-@_RUN
-@_DB
+@RUN
+@DB
 @click.option(
     "--requests", is_flag=True, help="A row a request: where its time went, what it found in the cache."
 )
@@ -199,8 +174,8 @@ def show_command(**given: Any) -> int:
 
 
 @commands.command("report")
-@_RUN
-@_DB
+@RUN
+@DB
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The HTML file.")
 def report_command(**given: Any) -> int:
     """Write a RUN's HTML report."""
@@ -210,18 +185,18 @@ def report_command(**given: Any) -> int:
 
 
 @commands.command("export")
-@_RUN
-@_DB
+@RUN
+@DB
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["json", "csv", "samples-csv", "md"]),
+    type=click.Choice(["json", "csv", "samples-csv", "md", "benchstat"]),
     default="json",
     show_default=True,
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file.  [default: stdout]")
 def export_command(**given: Any) -> int:
-    """Print a RUN's figures as JSON, CSV or Markdown."""
+    """Print a RUN's figures for other programs, or as Markdown."""
     from olbench.verbs import told as verb
 
     return verb.export(**given)
@@ -251,3 +226,7 @@ def serve_command(**given: Any) -> int:
     from olbench.verbs import serve as verb
 
     return verb.main(**given)
+
+
+for _verb in COMPARING:
+    commands.add_command(_verb)

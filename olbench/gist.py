@@ -113,9 +113,15 @@ class Told:
 
 
 def gist(
-    observation: Observation, bars: Mapping[str, float] | None = None, facts: Facts | None = None
+    observation: Observation,
+    bars: Mapping[str, float] | None = None,
+    facts: Facts | None = None,
+    keys: Iterable[str] = tuple(METRICS),
 ) -> Gist:
-    """All that is told of one visit to a machine with these facts; `bars` are the thresholds that hold."""
+    """All that is told of one visit to a machine with these facts; `bars` are the thresholds that hold.
+
+    Who needs but some metrics names their `keys`: a history reads hundreds of runs.
+    """
     bars = limits({}) if bars is None else bars
     samples = [one for one in observation.samples if one.phase != "probe"]
     cold, measured = _good(samples, "cold"), _good(samples, "measured")
@@ -131,7 +137,7 @@ def gist(
         failures=Counter((one.outcome, one.words) for one in samples if one.outcome not in GOOD),
         stamps=_stamps(samples),
         prompts=tuple(one.prompt for one in measured),
-        columns={key: _column(row.of, visited, good) for key, row in METRICS.items()},
+        columns={key: _column(METRICS[key].of, visited, good) for key in keys},
         series=frozenset(one.name for one in readings.series if len(one.t_ns)),
         absent=readings.absent,
         trips=tripped(observation, bars, facts or {}),

@@ -137,11 +137,15 @@ class View:
 
     def going_on(self, number: int, visits: Sequence[Visit]) -> None:
         """A round beyond the plan begins."""
-        self._total += len(visits)
-        self._pace.further(visits)
+        self.further(visits)
         self._round = f"round {number}: {counted(len(visits), 'cell')} not known within {self._within} yet"
         if self._live is None:
             self.say(self._round)
+
+    def further(self, visits: Sequence[Visit]) -> None:
+        """Visits are to come that were not planned."""
+        self._total += len(visits)
+        self._pace.further(visits)
 
     # --- drawing ---------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ async def execute(bench: Bench, visits: Sequence[Visit]) -> AsyncIterator[Observ
     budget would not hold another visit of the longest kind seen so far. A server that fails costs the visit its
     samples, never the run.
     """
-    going, further = _Going(bench), Further(bench)
+    going, further = Going(bench), Further(bench)
     while True:
         for visit in visits:
             seen = await going.take(visit)
@@ -37,7 +37,7 @@ async def execute(bench: Bench, visits: Sequence[Visit]) -> AsyncIterator[Observ
             return
 
 
-class _Going:
+class Going:
     """A run that is under way: what it has spent, and what it may still spend."""
 
     def __init__(self, bench: Bench) -> None:

@@ -9,13 +9,14 @@ from typing import Any, Literal
 from olbench import address, scenario_check, scenario_rules, scenario_text, thresholds
 from olbench.errors import UsageError
 from olbench.grid import Axis, Rule
+from olbench.metric_keys import MARGIN
 from olbench.model import CacheState, Endpoint, Fact, Prompt
 from olbench.scenario_check import Faults
 from olbench.scenario_keys import AXES
 from olbench.scenario_text import Document, reread
 
 __all__ = ["Measure", "Scenario", "Server", "Until", "Workload", "parse", "reread", "settings"]
-_SECTIONS = ("server", "workload", "measure", "thresholds")
+_SECTIONS = ("server", "workload", "measure", "thresholds", "margins")
 _SLOTS = 2  # of an engine that olbench starts, unless the scenario says otherwise
 
 
@@ -94,6 +95,7 @@ class Scenario:
     workload: Workload
     measure: Measure
     thresholds: Mapping[str, float]  # that the file sets; the others are the table's
+    margins: Mapping[str, float]  # the same of what may be off and count as equal, by metric
     quantizations: Mapping[
         str, Mapping[str, str]
     ]  # model -> quantization -> name, where the user spells it out
@@ -140,13 +142,14 @@ def parse(text: str, *, path: str, overrides: Sequence[str] = (), environ: Mappi
         workload=workload,
         measure=measure,
         thresholds={name: bar for name, bar in read["thresholds"].items() if bar is not None},
+        margins={name: share for name, share in read["margins"].items() if share is not None},
         quantizations=quantizations,
         text=scenario_text.kept(text, overrides),
     )
 
 
 def settings(scenario: Scenario) -> dict[str, Fact]:
-    """What `[server]`, `[workload]`, `[measure]` and `[thresholds]` came to, flat, for the record of a run."""
+    """What all sections but the sweep came to, flat, for the record of a run."""
     server, work, measure = scenario.server, scenario.workload, scenario.measure
     return {
         "server.url": server.url,
@@ -174,6 +177,7 @@ def settings(scenario: Scenario) -> dict[str, Fact]:
         "retake": measure.retake,
         **_rounds(measure),
         **{thresholds.PREFIX + name: bar for name, bar in scenario.thresholds.items()},
+        **{MARGIN + name: share for name, share in scenario.margins.items()},
     }
 
 

@@ -16,6 +16,11 @@ from olbench.scenario_text import Source, dotted
 
 _SHOWN = 60  # characters of a wrong value that a sentence holds
 _LAST = 10**9  # overrides come after all lines of the file
+# Sections whose keys no sentence holds.
+_TOO_MANY = {
+    "thresholds": "`olbench thresholds` lists them",
+    "margins": "the key of a metric, such as decode or ttft, would do",
+}
 
 
 class Faults:
@@ -199,8 +204,8 @@ def _unknown(place: str, name: str, known: Sequence[str]) -> str:
     if home is not None:
         return f"{what}; it belongs into [{home}]"
     near = get_close_matches(name, known, 1, cutoff=0.6)
-    if not near and place == "thresholds":
-        return f"{what}; `olbench thresholds` lists them"
+    if not near and place in _TOO_MANY:
+        return f"{what}; {_TOO_MANY[place]}"
     return f"{what}; " + (f"did you mean {near[0]}?" if near else f"it can have {', '.join(known)}")
 
 

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from olbench import address, options, units
-from olbench.metric_keys import METRIC_KEYS
+from olbench.metric_keys import MARGIN_KEYS, METRIC_KEYS
 from olbench.model import Message
 from olbench.options import INT_MOST, OPTIONS, Option
 from olbench.thresholds import THRESHOLDS, Threshold
@@ -264,11 +264,13 @@ MEASURE: Mapping[str, Key] = {
     "until": Key(None, 'a table such as { metric = "decode", within = "3%" }', None, keys=UNTIL),
     "at_most": _whole(30, 1, 10_000),
 }
+_MARGIN = Key(str | float, 'a share above 0 and of at most 0.5, such as "3%" or 0.03,', None, then=_narrow)
 SECTIONS: Mapping[str, Mapping[str, Key]] = {
     "server": SERVER,
     "sweep": SWEEP,
     "workload": WORKLOAD,
     "measure": MEASURE,
     "thresholds": {name: _bar(one) for name, one in THRESHOLDS.items()},
+    "margins": dict.fromkeys(MARGIN_KEYS, _MARGIN),
     "quantizations": {},  # its keys are names of models
 }

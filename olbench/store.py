@@ -1,5 +1,6 @@
 """What was seen, kept: all SQL of olbench. One SQLite file in WAL mode, one transaction a visit."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -117,12 +118,13 @@ class Store:
         )
 
     def find(self, asked: str) -> str:
-        """The id of a run by its id, the beginning of it, its name (the newest), or "latest"."""
+        """The id of a run by its id, its beginning, its name (the newest), "latest", or "latest~1": the one before."""
         known = [(run.id, run.name) for run, _, _ in self.runs()]
         if not known:
             raise UsageError(f"{self._path} holds no run yet; `olbench run SCENARIO` makes one")
-        if asked == "latest":
-            return known[0][0]
+        back = re.fullmatch(r"latest(?:~([0-9]{1,6}))?", asked)
+        if back is not None and int(back[1] or 0) < len(known):
+            return known[int(back[1] or 0)][0]
         exact = [run_id for run_id, name in known if asked in (run_id, name)]
         begun = exact[:1] or [run_id for run_id, _ in known if run_id.startswith(asked)]
         if len(begun) == 1:

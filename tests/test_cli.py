@@ -20,6 +20,11 @@ VERBS = (
     "report",
     "export",
     "serve-embedded",
+    "compare",
+    "check",
+    "baseline",
+    "ab",
+    "history",
 )
 WHOLE = 'question = "Does it?"\n[server]\nurl = "http://127.0.0.1:9"\n[sweep]\nmodel = "m:1b"\n'
 

@@ -21,11 +21,12 @@ WORDS = (
     "kv",
     "weights",
     "metric_keys",
+    "ab_keys",
 )
 ASKED = (
     *("address", "options", "grid", "quantization"),
     *("scenario_lines", "scenario_text", "scenario_keys", "scenario_check", "scenario_rules", "scenario"),
-    *("plan_models", "plan_notes", "plan", "estimate"),
+    *("plan_models", "plan_notes", "plan", "blocks", "estimate"),
     *("passages_en_words", "passages_zh_words", "passages_en", "passages_zh", "passages"),
     *("calibrate", "batch", "workload"),
 )
@@ -44,6 +45,7 @@ TAKEN = (
     "visit",
     "rounds",
     "run",
+    "alternate",
 )
 KEPT = ("store_columns", "store_values", "store_schema", "store")
 FINDINGS = ("findings", "differences")
@@ -62,10 +64,12 @@ TOLD = (
         "kept",
         "answer",
         "analysis",
+        *("checked", "sides", "baseline", "setup", "margins", "pairing", "compare", "paired"),
+        *("glance", "history"),
         "report",
     ),
 )
-SHELL = ("live", "verbs", "cli", "__main__")
+SHELL = ("live", "verbs", "cli_options", "cli_compare", "cli", "__main__")
 ROWS = (*WORDS, *ASKED, *TAKEN, *KEPT, *FINDINGS, *TOLD, *SHELL)
 
 # Library -> the parts that may import it.
@@ -83,7 +87,7 @@ DOORS = {
     "scipy": {"stats", "steady"},
     "matplotlib": {"report"},
     "jinja2": {"report"},
-    "click": {"cli", "verbs"},
+    "click": {"cli_options", "cli_compare", "cli", "verbs"},
     "rich": {"live", "verbs"},
     # numpy is the language of the telling half; the engine's requantization speaks it too.
     "numpy": {
@@ -110,6 +114,7 @@ DOORS = {
             "validity",
             "kept",
             "analysis",
+            "compare",
         ),
         *("report", "engines", "probes"),
     },

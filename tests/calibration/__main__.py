@@ -3,7 +3,9 @@
 import os
 import sys
 import time
+from collections.abc import Iterable
 
+from calibration import verdicts
 from calibration.tables import every, written
 
 TRIALS = 10_000
@@ -18,12 +20,16 @@ def main() -> None:
     def say(step: str) -> None:
         sys.stderr.write(f"{time.monotonic() - began:5.0f} s  {step}\n")
 
-    tables = []
-    for one in every(trials, say):
-        sys.stdout.write(f"{one}\n\n")
-        sys.stdout.flush()
-        tables.append(one)
-    written("\n\n".join(tables))
+    def shown(tables: Iterable[str]) -> str:
+        told = []
+        for one in tables:
+            sys.stdout.write(f"{one}\n\n")
+            sys.stdout.flush()
+            told.append(one)
+        return "\n\n".join(told)
+
+    written(shown(verdicts.every(trials, say)), verdicts.BEGIN, verdicts.END)
+    written(shown(every(trials, say)))
     say("docs/statistics.md has the new tables")
 
 

@@ -163,11 +163,11 @@ def share(part: float) -> str:
     return f"{min(max(round(100 * part), 1), 99) if part < 1 else 100} %"
 
 
-def written(tables: str) -> None:
+def written(tables: str, begin: str = BEGIN, end: str = END) -> None:
     """Put the tables into the page, between its markers."""
-    before, _, rest = DOCS.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    DOCS.write_text(f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}", encoding="utf-8")
+    before, _, rest = DOCS.read_text(encoding="utf-8").partition(begin)
+    after = rest.partition(end)[2]
+    DOCS.write_text(f"{before}{begin}\n\n{tables}\n\n{end}{after}", encoding="utf-8")
 
 
 def _figures(case: Case, trials: int, visits: int, each: int, wanted: Sequence[str]) -> Mapping[str, Held]:

@@ -156,8 +156,9 @@ def scenario(folder: Path, server: dict[str, Any], **tables: dict[str, Any]) -> 
         "server": server,
         "sweep": {"model": "scripted:1b", "output_tokens": 4},
         "workload": {"prompts": ["tell me"]},
-        # The machine of a test is not left alone: a visit that is taken again would be one too many.
+        # The machine of a test is not left alone: a visit that is taken again, or left out, would be one too many or few.
         "measure": {"repeats": 2, "requests": 2, "warmup": 0, "timeout": 20, "retake": False},
+        "thresholds": {"other_cores": 64.0, "stolen_cores": 64.0},
     }
     for name, table in tables.items():
         whole[name] = whole.get(name, {}) | table

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from olbench.findings import Findings
-from olbench.report.exports import as_csv, as_json, as_markdown
+from olbench.report.exports import as_benchstat, as_csv, as_json, as_markdown
 
 # The word on the command line -> the writer, and how such a file's name ends.
 EXPORTS: dict[str, tuple[Callable[[Findings], str], str]] = {
@@ -11,4 +11,5 @@ EXPORTS: dict[str, tuple[Callable[[Findings], str], str]] = {
     "csv": (as_csv.dump, ".csv"),
     "samples-csv": (as_csv.samples, ".samples.csv"),
     "md": (as_markdown.dump, ".md"),
+    "benchstat": (as_benchstat.dump, ".bench.txt"),
 }

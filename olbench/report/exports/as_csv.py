@@ -57,7 +57,7 @@ def dump(findings: Findings) -> str:
         for found in findings.cells
         for one in found.summaries.values()
     )
-    return _csv(head, rows)
+    return written(head, rows)
 
 
 def samples(findings: Findings) -> str:
@@ -76,7 +76,7 @@ def samples(findings: Findings) -> str:
         for seen, sheet in sheets(findings.record)
         for one, told in zip(seen.samples, _sheet(sheet), strict=True)
     )
-    return _csv(head, rows)
+    return written(head, rows)
 
 
 def _place(found: CellFinding) -> tuple[Field, ...]:
@@ -84,7 +84,7 @@ def _place(found: CellFinding) -> tuple[Field, ...]:
 
 
 def _joined(sentences: Iterable[str]) -> str:
-    return _defused("; ".join(sentences))
+    return defused("; ".join(sentences))
 
 
 def _actions(found: CellFinding) -> tuple[str, ...]:
@@ -104,14 +104,14 @@ def _summary(one: Summary) -> tuple[Field, ...]:
         *counts,
         one.error,
         None if one.error is None else str(one.below(one.typical)).lower(),
-        _defused(one.typical.reason),
+        defused(one.typical.reason),
     )
 
 
 def _cell(cell: Cell) -> tuple[Field, ...]:
     fields = [getattr(cell, name) for name in _CELL]
-    shown = [_defused(str(one)) if isinstance(one, str | bool) else one for one in fields]
-    return (*shown, _defused("; ".join(f"{name}={value}" for name, value in cell.options)))
+    shown = [defused(str(one)) if isinstance(one, str | bool) else one for one in fields]
+    return (*shown, defused("; ".join(f"{name}={value}" for name, value in cell.options)))
 
 
 def _sample(seen: Observation, one: Sample, label: str) -> tuple[Field, ...]:
@@ -129,7 +129,7 @@ def _sample(seen: Observation, one: Sample, label: str) -> tuple[Field, ...]:
         *(None if stamp is None else stamp - seen.started_ns for stamp in stamps),
         len(one.chunks),
         one.stamps,
-        *(_defused(count) if isinstance(count, str) else count for count in counts),
+        *(defused(count) if isinstance(count, str) else count for count in counts),
     )
 
 
@@ -143,15 +143,17 @@ def _sheet(sheet: Sheet) -> Iterator[tuple[Field, ...]]:
 
 
 def _text(*texts: str) -> tuple[str, ...]:
-    return tuple(map(_defused, texts))
+    return tuple(map(defused, texts))
 
 
-def _defused(text: str) -> str:
+def defused(text: str) -> str:
+    """`text` on one line that no spreadsheet takes for a formula."""
     line = plain(text)
     return f"'{line}" if _FORMULA.match(line) else line
 
 
-def _csv(head: Sequence[str], rows: Iterable[Sequence[Field]]) -> str:
+def written(head: Sequence[str], rows: Iterable[Sequence[Field]]) -> str:
+    """A table as CSV."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(head)

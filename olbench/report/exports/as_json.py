@@ -75,8 +75,8 @@ def document(findings: Findings, without: frozenset[str] = frozenset()) -> dict[
         "stamps": asdict(findings.stamps),
         "visits": _visits(findings, without),
     }
-    clean: dict[str, Any] = _clean(whole)
-    return clean
+    cleaned: dict[str, Any] = clean(whole)
+    return cleaned
 
 
 def selftest(test: SelfTest, around: Sequence[str] = ()) -> dict[str, Any]:
@@ -225,13 +225,13 @@ def _since(seen: Observation, stamp: int | None) -> int | None:
     return None if stamp is None else stamp - seen.started_ns
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """JSON has no NaN and no infinity: they become null. Lone surrogates cannot be written: they become U+FFFD."""
     match value:
         case dict():
-            return {_clean(key): _clean(one) for key, one in value.items()}
+            return {clean(key): clean(one) for key, one in value.items()}
         case list() | tuple():
-            return [_clean(one) for one in value]
+            return [clean(one) for one in value]
         case float() if not math.isfinite(value):
             return None
         case str() if not value.isascii():

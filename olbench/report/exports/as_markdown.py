@@ -8,7 +8,7 @@ from olbench.report.tables.world import machine, server
 from olbench.report.wording import plain
 
 # What Markdown, or the HTML that it allows, would act on: anywhere, beside a word, and where a line begins.
-_ACTIVE = re.compile(r"[\\`*{}\[\]<>|~$&@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[#+-]|^(?=\d+[.)])")
+_ACTIVE = re.compile(r"[\\`*{}\[\]<>|~$&@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[#+-]|^\d+[.)](?=\s|$)")
 
 
 def dump(findings: Findings) -> str:
@@ -16,12 +16,12 @@ def dump(findings: Findings) -> str:
     run = findings.record.run
     table = overview(findings)
     parts = [
-        f"### {_text(run.name)}",
-        _text(run.question),
-        " ".join(map(_text, findings.answer)),
+        f"### {escaped(run.name)}",
+        escaped(run.question),
+        " ".join(map(escaped, findings.answer)),
         _table(table),
         "\n".join(_notes(table)),
-        "\n".join(f"{_text(remark)}  " for remark in (*table.remarks, *findings.doubts)),
+        "\n".join(f"{escaped(remark)}  " for remark in (*table.remarks, *findings.doubts)),
         f"± and ranges are 95 % intervals. {_origin(findings)}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -30,14 +30,14 @@ def dump(findings: Findings) -> str:
 def _origin(findings: Findings) -> str:
     run, facts = findings.record.run, findings.record.facts
     parts = (server(facts), machine(facts), f"olbench {run.olbench}", f"run {run.id}", run.started_at)
-    return " · ".join(_text(part) for part in parts if part)
+    return " · ".join(escaped(part) for part in parts if part)
 
 
 def _notes(table: Overview) -> list[str]:
     """The footnotes, each with what to do about it."""
     pairs = zip(table.notes, table.actions, strict=True)
     return [
-        f"{_mark((place,))} {_text(note)}{f' → {_text(action)}' if action else ''}  "
+        f"{_mark((place,))} {escaped(note)}{f' → {escaped(action)}' if action else ''}  "
         for place, (note, action) in enumerate(pairs, 1)
     ]
 
@@ -45,9 +45,9 @@ def _notes(table: Overview) -> list[str]:
 def _table(table: Overview) -> str:
     heads = [f"{one.name}, {one.unit} {one.arrow}".rstrip() for one in table.headings]
     lines = [
-        _line("#", "Cell", *heads, *(["Sound visits"] if table.marked else []), "Failed"),
-        _line("--:", ":--", *("--:" for _ in heads), *(["--:"] if table.marked else []), "--:"),
-        *(_line(*_row(row, marked=table.marked)) for row in table.rows),
+        line("#", "Cell", *heads, *(["Sound visits"] if table.marked else []), "Failed"),
+        line("--:", ":--", *("--:" for _ in heads), *(["--:"] if table.marked else []), "--:"),
+        *(line(*_row(row, marked=table.marked)) for row in table.rows),
     ]
     return "\n".join(lines)
 
@@ -55,7 +55,7 @@ def _table(table: Overview) -> str:
 def _row(row: Row, *, marked: bool) -> tuple[str, ...]:
     failed = f"{row.failed} of {row.asked}" if row.failed else "0"
     figures = (*row.figures, row.sound) if marked else row.figures
-    return (str(row.number), _text(row.label) + _mark(row.notes), *map(_figure, figures), failed)
+    return (str(row.number), escaped(row.label) + _mark(row.notes), *map(_figure, figures), failed)
 
 
 def _figure(figure: Figure) -> str:
@@ -67,9 +67,11 @@ def _mark(notes: tuple[int, ...]) -> str:
     return f"<sup>{' '.join(map(str, notes))}</sup>" if notes else ""
 
 
-def _line(*fields: str) -> str:
+def line(*fields: str) -> str:
+    """One row of a table."""
     return f"| {' | '.join(fields)} |"
 
 
-def _text(text: str) -> str:
-    return _ACTIVE.sub(lambda found: f"\\{found[0]}", plain(text).strip())
+def escaped(text: str) -> str:
+    """`text` on one line, with nothing in it that Markdown acts on."""
+    return _ACTIVE.sub(lambda found: f"{found[0][:-1]}\\{found[0][-1]}", plain(text).strip())
