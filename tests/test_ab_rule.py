@@ -184,7 +184,7 @@ def test_nothing_is_planned_while_the_first_blocks_do_not_count() -> None:
     ("spread", "most", "blocks", "sentence"),
     [
         (0.04, 10, 10, "would be needed to see 3 % with 90 % power; --most allows 10, about {time}"),
-        (0.001, None, 4, "4 blocks, about {time}, to see 3 % with 90 % power"),
+        (0.001, None, 8, "8 blocks, about {time}, to see 3 % with 90 % power"),
         (
             9.0,
             None,

@@ -110,7 +110,9 @@ def test_stamps_follow_the_servers_own_sends(
     # Same clock on both sides: a chunk cannot be seen before it was sent. Nor after the next one was, but where the
     # machine let the server sleep and it had two of them to send at once.
     assert all(sent <= seen for sent, seen in zip(sends, sample.chunks.arrived_ns, strict=False))
-    late = sum(seen >= following for seen, following in zip(sample.chunks.arrived_ns, sends[1:], strict=False))
+    late = sum(
+        seen >= following for seen, following in zip(sample.chunks.arrived_ns, sends[1:], strict=False)
+    )
     assert late <= 1
 
 
