@@ -104,7 +104,7 @@ def _planned(plan: Plan, cell: Cell) -> int:
 
 
 def _finding(told: Told, name: str) -> CellFinding:
-    nothing = _nothing(told)
+    nothing = nothing_of(told)
     sifted = sift(told)
     kept = sifted.told
     over = roof.of(kept)
@@ -116,7 +116,7 @@ def _finding(told: Told, name: str) -> CellFinding:
         outcomes=told.outcomes(),
         summaries={
             key: replace(
-                _summary(metric, kept.column(key), NO_COLD if is_cold(metric) else nothing),
+                summary(metric, kept.column(key), NO_COLD if is_cold(metric) else nothing),
                 marked=sifted.hollow(told, key),
             )
             for key, metric in METRICS.items()
@@ -156,7 +156,8 @@ def _marked(summaries: Mapping[str, Summary], errors: Mapping[str, float]) -> Ma
     return {key: replace(one, error=errors.get(key)) for key, one in summaries.items()}
 
 
-def _summary(metric: Metric, columns: Sequence[Column], nothing: str) -> Summary:
+def summary(metric: Metric, columns: Sequence[Column], nothing: str) -> Summary:
+    """One metric over the visits whose columns these are; `nothing` says why there is no figure at all."""
     return stats.summary(
         metric.key,
         [column.numbers for column in columns],
@@ -167,7 +168,7 @@ def _summary(metric: Metric, columns: Sequence[Column], nothing: str) -> Summary
     )
 
 
-def _nothing(told: Told) -> str:
+def nothing_of(told: Told) -> str:
     """Why a cell without any good sample has none."""
     problems = [one.problem for one in told.gists if one.problem is not None]
     if told.outcomes():
@@ -185,7 +186,7 @@ def _by_prompt(told: Told) -> Mapping[str, Mapping[str, Summary]]:
     singles = {key: row for key, row in METRICS.items() if not isinstance(row.of, Whole) and not is_cold(row)}
     return {
         name: {
-            key: _summary(
+            key: summary(
                 metric,
                 [
                     one.columns[key].at(found[name])

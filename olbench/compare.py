@@ -143,6 +143,8 @@ def typical(visits: Sequence[float]) -> Estimate:
 
 def _correction(judged: Sequence[Judged]) -> str:
     many = sum(one.p is not None for one in judged)
+    if not many:
+        return "No figure could be judged, so there is nothing to correct for."
     if many < 2:
         return f"{counted(many, 'verdict')}: there is nothing to correct for."
     share = f"{100 * (1 - ratios.LEVEL):.3g}"

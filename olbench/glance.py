@@ -1,10 +1,9 @@
 """One metric of a run at a glance: its figures by cell, and the facts that may explain why it is not what it was."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from olbench import accuracy, analysis, stats
+from olbench import accuracy, analysis
 from olbench.findings import Summary
 from olbench.gist import Told, is_cold
 from olbench.kept import sift
@@ -82,19 +81,12 @@ def _facts(record: Record) -> Iterator[tuple[str, str]]:
 
 def _figure(told: Told, metric: str, test: SelfTest | None) -> Figure:
     sifted = sift(told)
-    columns = sifted.told.column(metric)
-    missing = sum((one.missing() for one in columns), Counter[str]())
-    nothing = analysis.NO_COLD if is_cold(METRICS[metric]) else _nothing(told)
-    found = stats.summary(metric, [one.numbers for one in columns], missing, nothing=nothing)
+    row = METRICS[metric]
+    nothing = analysis.NO_COLD if is_cold(row) else analysis.nothing_of(told)
+    found = analysis.summary(row, sifted.told.column(metric), nothing)
     held = None if test is None else accuracy.of(test, told.cell.concurrency)
     return Figure(
         summary=found if held is None else replace(found, error=accuracy.errors(held).get(metric)),
         taken=sum(1 for one in told.gists if one.prompts),
         marked=len(sifted.marked),
     )
-
-
-def _nothing(told: Told) -> str:
-    """Why a cell without any good sample has none."""
-    problems = [one.problem for one in told.gists if one.problem is not None]
-    return problems[-1] if problems else "no measured sample went through"

@@ -23,7 +23,7 @@ SEEN = Bandwidth(
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bandwidth, "_array_bytes", lambda _: 2**22)
+    monkeypatch.setattr(bandwidth, "_array_bytes", lambda *_: 2**22)
     monkeypatch.setattr(bandwidth, "PASSES", 3)
 
 
@@ -38,6 +38,18 @@ def test_memory_gives_more_than_a_floppy_and_less_than_the_cache_of_a_hundred_co
     assert len(seen.machine) == 12
 
 
+@pytest.mark.usefixtures("small")
+def test_a_thread_without_memory_ends_the_measuring_and_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(*_: object) -> object:
+        raise MemoryError("no room for an array")
+
+    monkeypatch.setattr("numpy.zeros", none_left)
+    with pytest.raises(MemoryError, match="no room"):
+        bandwidth._fastest(lambda *_: None, 2, 16)
+
+
 @pytest.mark.parametrize(
     ("usable", "counts"), [(1, [1]), (2, [1, 2]), (3, [1, 3]), (8, [1, 4, 8]), (64, [1, 32, 64])]
 )
@@ -50,17 +62,18 @@ def test_arrays_are_four_times_the_largest_cache(tmp_path: Path, monkeypatch: py
         available = 2**40
 
     monkeypatch.setattr("psutil.virtual_memory", Plenty)
-    assert bandwidth._array_bytes(tmp_path) == 4 * bandwidth.CACHE_GUESS
+    assert bandwidth._array_bytes(tmp_path, None) == 4 * bandwidth.CACHE_GUESS
     for index, size in enumerate(("32K", "512K", "30M", "garbled", "")):
         place = tmp_path / f"sys/devices/system/cpu/cpu0/cache/index{index}"
         place.mkdir(parents=True)
         (place / "size").write_text(f"{size}\n")
-    assert bandwidth._array_bytes(tmp_path) == 120 * 2**20
+    assert bandwidth._array_bytes(tmp_path, None) == 120 * 2**20
     Plenty.available = 10**9
-    assert bandwidth._array_bytes(tmp_path) == int(10**9 * 0.2 / 3)
+    assert bandwidth._array_bytes(tmp_path, None) == int(10**9 * 0.2 / 3)
+    assert bandwidth._array_bytes(tmp_path, 10**9 // 2) == int(10**9 * 0.1 / 3)
     Plenty.available = 2**20
     with pytest.raises(OSError, match="48 MiB would do"):
-        bandwidth._array_bytes(tmp_path)
+        bandwidth._array_bytes(tmp_path, None)
 
 
 def test_the_faster_kernel_is_the_bandwidth_and_apple_has_a_table() -> None:

@@ -10,6 +10,7 @@ make it less. numpy lets go of the interpreter's lock within an array, so thread
 import platform
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from olbench import __version__
 from olbench.clock import now, today
-from olbench.model import Bandwidth, Facts
+from olbench.model import Bandwidth, Fact, Facts
 from olbench.probes.facts import machine
 
 Numbers = NDArray[np.float64]
@@ -59,7 +60,7 @@ def measure(told: Callable[[str], None] = lambda _: None) -> Bandwidth:
     """Measure, in about two seconds. `told` hears of each step as it begins. OSError where memory is too short."""
     found = machine()
     usable = found.get("cpu.usable")
-    size = _array_bytes(Path("/"))
+    size = _array_bytes(Path("/"), found.get("ram.limit"))
     best: dict[str, float] = dict.fromkeys(KERNELS, 0.0)
     threads = 1
     for count in _counts(usable if isinstance(usable, int) else 1):
@@ -105,9 +106,11 @@ def _counts(usable: int) -> Sequence[int]:
     return sorted({1, max(1, usable // 2), usable})
 
 
-def _array_bytes(root: Path) -> int:
+def _array_bytes(root: Path, limit: Fact) -> int:
+    """Bytes of an array; `limit` is what a container may take, where it is a number."""
     wanted = min(MOST, max(LEAST, CACHE_TIMES * (_caches(root) or CACHE_GUESS)))
-    room = int(psutil.virtual_memory().available * SHARE / 3)
+    free = psutil.virtual_memory().available
+    room = int(min(free, limit if isinstance(limit, int) else free) * SHARE / 3)
     if room < LEAST // 4:
         raise OSError(f"{room * 3 >> 20} MiB of memory could be used; {3 * LEAST // 4 >> 20} MiB would do")
     return min(wanted, room)
@@ -142,19 +145,24 @@ def _fastest(kernel: Kernel, threads: int, part: int) -> int:
     spans: list[list[tuple[int, int]]] = [[] for _ in range(threads)]
 
     def work(number: int) -> None:
-        # Each thread fills its own arrays: a page lies near the core that first wrote to it.
-        a, b, c = np.zeros(part), np.full(part, 1.5), np.full(part, 2.5)
-        for _ in range(PASSES):
-            gate.wait()
-            began = now()
-            kernel(a, b, c)
-            spans[number].append((began, now()))
+        try:
+            # Each thread fills its own arrays: a page lies near the core that first wrote to it.
+            a, b, c = np.zeros(part), np.full(part, 1.5), np.full(part, 2.5)
+            for _ in range(PASSES):
+                gate.wait()
+                began = now()
+                kernel(a, b, c)
+                spans[number].append((began, now()))
+        except BaseException:
+            gate.abort()  # nobody is to wait for a thread that found no memory
+            raise
 
-    crew = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    for one in crew:
-        one.start()
-    for one in crew:
-        one.join()
+    with ThreadPoolExecutor(threads) as crew:
+        tasks = [crew.submit(work, number) for number in range(threads)]
+    faults = [fault for one in tasks if (fault := one.exception()) is not None]
+    for fault in faults:
+        if not isinstance(fault, threading.BrokenBarrierError):
+            raise fault
     return min(_width(one) for one in zip(*spans, strict=True))
 
 

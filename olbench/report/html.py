@@ -1,20 +1,13 @@
 """A run as one HTML file that needs nothing else: no network, no second file."""
 
-import base64
-import hashlib
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from olbench.findings import Findings, Flag
 from olbench.prose import distinct, listed
-from olbench.report import figures
-from olbench.report.charts.canvas import SHAPES, Chart
+from olbench.report import figures, pages
+from olbench.report.charts.canvas import Chart
 from olbench.report.exports import as_json
 from olbench.report.overview import Overview, overview
-from olbench.report.palette import TINTS
 from olbench.report.reasons import reasons
 from olbench.report.tables import Group, Table, method, seen, tails, world
 from olbench.report.tables.exact import Exact, exact
@@ -73,28 +66,7 @@ class Page:
 
 def page(findings: Findings) -> str:
     """The report of a run. Same findings, same bytes."""
-    script = _part("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    template = _environment().get_template("page.html")
-    text = template.render(
-        page=_page(findings), tints=TINTS, shapes=SHAPES, script=script, script_hash=f"sha256-{digest}"
-    )
-    return text.lstrip()
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(_part),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _part(name: str) -> str:
-    return resources.files("olbench.report").joinpath("templates", name).read_text(encoding="utf-8")
+    return pages.render("page.html", _page(findings))
 
 
 def _page(findings: Findings) -> Page:

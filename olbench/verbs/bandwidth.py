@@ -18,7 +18,7 @@ def main(*, as_json: bool, db: Path) -> int:
     store = Store(db)
     try:
         seen = _measured(store)
-    except OSError as fault:
+    except (OSError, MemoryError) as fault:
         raise OlbenchError(f"the memory's bandwidth cannot be measured: {fault}") from fault
     finally:
         store.close()
@@ -32,7 +32,7 @@ def known(store: Store, model: object, *, anew: bool) -> Facts:
     if seen is None and anew:
         try:
             seen = _measured(store)
-        except OSError as fault:
+        except (OSError, MemoryError) as fault:
             click.echo(f"note: the memory's bandwidth is unknown: {fault}", err=True)
     return {} if seen is None else bandwidth.facts(seen, model)
 

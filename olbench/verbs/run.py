@@ -132,7 +132,9 @@ async def _begin(session: Session, asked: Asked, accept: Callable[[Record], None
     concurrencies = [cell.concurrency for cell in made.cells]
     held = None if asked.no_selftest else await selftest.preceding(session.store, concurrencies)
     if facts.get("server.local") is True:
-        facts |= bandwidth.known(session.store, facts.get("cpu.model"), anew=not asked.no_selftest)
+        facts |= await asyncio.to_thread(
+            bandwidth.known, session.store, facts.get("cpu.model"), anew=not asked.no_selftest
+        )
     run = opened(wanted)
     session.store.begin(run, made, facts, used, held)
     return Begun(run, made, used, facts, made.visits)
