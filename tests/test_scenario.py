@@ -420,7 +420,7 @@ def test_the_scenarios_that_every_reader_looks_for_are_there() -> None:
     names = {path.stem for path in SHIPPED}
     assert names >= {
         *("quickstart", "compare-models", "quant-ladder", "context-cost", "concurrency", "cold-start"),
-        "chinese-prompts",
+        *("chinese-prompts", "regression-check"),
     }
 
 
