@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test check lint format live bench fuzz calibrate clean
+.PHONY: demo test check lint format live bench pacing fuzz calibrate clean
 
 demo: $(INSTALLED)  ## real inference, measured and told: installs into .venv, fetches a 93 MB model, writes a report
 	$(BIN)/olbench run scenarios/quickstart.toml --pull --report reports/demo.html
@@ -28,6 +28,9 @@ live: $(INSTALLED)  ## against a real Ollama: make live URL=http://127.0.0.1:114
 
 bench: $(INSTALLED)  ## how exact olbench is as a client, beside others: make bench [ARGS="--quick"]; 16 minutes on a machine that is left alone
 	$(BIN)/python tests/perf/bench.py $(ARGS)
+
+pacing: $(INSTALLED)  ## do requests leave when they are due, and does a trace of ten thousand keep its times? A minute
+	$(BIN)/python tests/perf/pacing.py both
 
 fuzz: $(INSTALLED)  ## any bytes into what reads a server's answers, for ten minutes: make fuzz [SECONDS=600]
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: atheris

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from olbench import accuracy, labels, phases, roof, slots, stats, validity
+from olbench import accuracy, labels, phases, portions, roof, service, slo, slots, stats, validity
 from olbench.answer import answer
 from olbench.column import Column
 from olbench.findings import CellFinding, Failure, Findings, Flag, Slots, Summary
@@ -24,8 +24,10 @@ def analyse(record: Record) -> Findings:
     """The findings of a run. Reads its observations once, in their order, and keeps none of them."""
     names = labels.labels(record.plan.cells)
     cells = told(record)
+    terms = slo.terms(record.run.settings)
     found = tuple(
-        _with_errors(_finding(one, name), record.selftest) for one, name in zip(cells, names, strict=True)
+        _with_errors(_finding(one, name, terms), record.selftest, one.streams)
+        for one, name in zip(cells, names, strict=True)
     )
     stamps = all_stamps(visit for one in cells for visit in one.gists)
     failed = tuple(failure for one in cells for failure in _failures(one))
@@ -55,10 +57,12 @@ def analyse(record: Record) -> Findings:
 
 def told(record: Record, keys: Iterable[str] = tuple(METRICS)) -> list[Told]:
     """The cells in the plan's order with what is told of their visits: all metrics, or those of the `keys`."""
-    known = {cell.id for cell in record.plan.cells}
+    loads = {cell.id: cell.load for cell in record.plan.cells}
     bars = limits(record.run.settings)
     gists = chosen(
-        gist(one, bars, record.facts, keys) for one in record.observations if one.visit.cell in known
+        gist(one, bars, record.facts, keys, loads[one.visit.cell])
+        for one in record.observations
+        if one.visit.cell in loads
     )
     return _related([_told(record, cell, bars, gists.get(cell.id, ())) for cell in record.plan.cells])
 
@@ -103,7 +107,7 @@ def _planned(plan: Plan, cell: Cell) -> int:
     return sum(1 for visit in plan.visits if visit.cell == cell.id)
 
 
-def _finding(told: Told, name: str) -> CellFinding:
+def _finding(told: Told, name: str, terms: Sequence[slo.Term]) -> CellFinding:
     nothing = nothing_of(told)
     sifted = sift(told)
     kept = sifted.told
@@ -133,12 +137,15 @@ def _finding(told: Told, name: str) -> CellFinding:
         cut=sifted.cut,
         slots=slots.of([one.placement for one in told.gists if one.placement is not None], told.probes),
         roof=over,
+        service=service.of(told, terms) if terms else None,
+        by_part=portions.by_part(kept),
+        by_turn=portions.by_turn(kept),
     )
 
 
-def _with_errors(found: CellFinding, test: SelfTest | None) -> CellFinding:
+def _with_errors(found: CellFinding, test: SelfTest | None, streams: int) -> CellFinding:
     """The finding with our clock's own error beside each figure that it made."""
-    held = None if test is None else accuracy.of(test, found.cell.concurrency)
+    held = None if test is None else accuracy.of(test, streams)
     if held is None:
         return found
     errors = accuracy.errors(held)

@@ -22,7 +22,7 @@ from olbench.contest import (
 )
 from olbench.costs import costs, effects, prompts
 from olbench.findings import CellFinding, Failure, Summary
-from olbench.labels import WHO, cell_name, phrase, value
+from olbench.labels import HOW, WHO, cell_name, loaded, phrase, value
 from olbench.metrics import METRICS
 from olbench.prose import counted, distinct, listed, ranged, tallied
 from olbench.units import figures
@@ -106,8 +106,9 @@ def _ranking(found: Contest) -> str:
 
 def _where(found: Contest) -> str:
     cell = found.ranking[0].cell
-    others = [axis for axis in found.axes if axis not in WHO and axis != "concurrency"]
-    return f"at {listed([streams(cell.concurrency), *(phrase(axis, value(cell, axis)) for axis in others)])}"
+    others = [axis for axis in found.axes if axis not in (*WHO, *HOW) or axis == "mix"]
+    how = loaded(cell) or streams(cell.concurrency)
+    return f"at {listed([how, *(phrase(axis, value(cell, axis)) for axis in others)])}"
 
 
 def _head(found: Contest, one: CellFinding) -> str:

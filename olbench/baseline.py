@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from olbench import baseline_load
 from olbench.checked import At, one_line, parse
 from olbench.differences import Side, SideCell
 from olbench.errors import UsageError
@@ -46,9 +47,11 @@ def dump(side: Side) -> str:
 
 
 def _cell_out(one: SideCell) -> dict[str, Any]:
-    fields = {name: getattr(one.cell, name) for name in Cell.__dataclass_fields__}
+    fields = {
+        name: getattr(one.cell, name) for name in Cell.__dataclass_fields__ if name not in ("load", "mix")
+    }
     return {
-        "cell": fields | {"options": dict(one.cell.options)},
+        "cell": fields | {"options": dict(one.cell.options)} | baseline_load.out(one.cell),
         "label": one.label,
         "marked": one.marked,
         "samples": one.samples,
@@ -195,6 +198,8 @@ def _asked(at: At) -> Cell:
         think=None if think is None else think.value if isinstance(think.value, bool) else think.text(),
         cache="cold" if at.key("cache").one_of("cold", "warm") == "cold" else "warm",
         options=_options(at.key("options")),
+        load=baseline_load.load(at),
+        mix=baseline_load.mix(at),
     )
 
 

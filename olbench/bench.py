@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from olbench import lengths
+from olbench.arrival import Arrival
+from olbench.calibrate import Settled
 from olbench.model import Cell, Facts, ModelCard, Observation, Plan, Visit
 from olbench.plan import LoadKey
 from olbench.ports import Api, Prompts
 from olbench.probes.runner import Runner
 from olbench.readings import Readings
+from olbench.slo import Term
 
 
 class Watching(Protocol):
@@ -61,6 +64,8 @@ class Terms:
     parallel: int | None = None  # the server's slots as the scenario says them; None: it does not
     limits: Mapping[str, float]  # thresholds
     retake: bool  # a visit that fails a gate is taken once more
+    slo: tuple[Term, ...] = ()  # the service level
+    give_up: bool = False  # a load that can no longer keep it is ended early, as a search does
 
 
 @dataclass(slots=True)
@@ -70,7 +75,7 @@ class State:
     loaded: LoadKey | None = None  # what the model in memory was loaded with; None: not known
     probed: set[tuple[LoadKey, str | None]] = field(default_factory=set)  # whose slots were looked for
     gone: bool = False  # the last visit waited for the server in vain
-    sizes: dict[lengths.Key, int] = field(default_factory=dict)  # of synthetic texts
+    sizes: dict[lengths.Key, Settled] = field(default_factory=dict)  # of synthetic texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +106,4 @@ class Bench:
     revive: Callable[[], Awaitable[None]] | None  # starts an engine of ours again when it has died
     audience: Audience
     stop: asyncio.Event
+    trace: tuple[Arrival, ...] = ()  # what replays replay

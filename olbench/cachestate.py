@@ -65,9 +65,11 @@ def judged(
     seen = _all(visits)
     warm, cold = _by_count(seen, limits, [one for _, one in related])
     uncounted = np.isnan(seen.cached) & (seen.prompt > 0) & np.isfinite(seen.spent)
+    if cell.load is not None:  # beside how many others a prompt is read is not known: its time tells nothing
+        uncounted = _none(uncounted)
     for rows in _lengths(seen.prompt, uncounted):
         warm[rows], cold[rows] = _by_time(cell, seen, rows, limits, related)
-    wrong = warm if cell.cache == "cold" else cold
+    wrong = (warm if cell.cache == "cold" else cold) & ~seen.later
     codes = np.select([wrong, warm, cold], [CONTAMINATED, WARM, COLD], UNKNOWN).astype(np.int64)
     share = _share(seen)
     ends = np.cumsum([len(one.prompt) for one in visits])[:-1]
@@ -85,6 +87,7 @@ def _all(visits: Sequence[Prefills]) -> Prefills:
             for name in ("prompt", "cached", "spent", "step", "after_load")
         },
         first=np.concatenate([np.zeros(0, dtype=np.bool_), *(one.first for one in visits)]),
+        later=np.concatenate([np.zeros(0, dtype=np.bool_), *(one.later for one in visits)]),
     )
 
 
@@ -94,7 +97,8 @@ def _all(visits: Sequence[Prefills]) -> Prefills:
 def _by_count(seen: Prefills, limits: Mapping[str, float], related: Sequence[Prefills]) -> tuple[Mask, Mask]:
     """Which are warm and which are cold by the server's own count; what all prompts begin with makes none warm."""
     bar, grain = limits["cached_share"], limits["opening_grain"]
-    usual = np.unique(joined([one.cached[one.cached <= bar * one.prompt] for one in (seen, *related)]))
+    small = [one.cached[(one.cached <= bar * one.prompt) & ~one.later] for one in (seen, *related)]
+    usual = np.unique(joined(small))
     # Whether as many tokens came from the cache with prompts of which they are a small part.
     amounts, which = np.unique(seen.cached, return_inverse=True)
     near = np.array([bool((np.abs(usual - one) <= grain).any()) for one in amounts], dtype=np.bool_)
@@ -222,7 +226,7 @@ def _beside(
     found = [
         _costs(one, rows)
         for other, one in related
-        if other.cache == "cold" and other.concurrency == cell.concurrency
+        if other.cache == "cold" and other.load is None and other.concurrency == cell.concurrency
         if len(rows := np.flatnonzero(_as_long(one.prompt, prompt) & ~(one.cached > bar * one.prompt)))
     ]
     if not found:

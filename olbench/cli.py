@@ -16,6 +16,7 @@ import click
 from olbench import __version__
 from olbench.cli_compare import COMPARING
 from olbench.cli_options import DB, HZ, NO_SELFTEST, PULL, REPORT, RUN, SCENARIO, SET
+from olbench.cli_sizing import SIZING
 from olbench.errors import OlbenchError
 
 UNWRITTEN = 1
@@ -228,5 +229,5 @@ def serve_command(**given: Any) -> int:
     return verb.main(**given)
 
 
-for _verb in COMPARING:
+for _verb in (*COMPARING, *SIZING):
     commands.add_command(_verb)

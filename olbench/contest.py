@@ -48,7 +48,12 @@ def contest(cells: Sequence[CellFinding], axes: tuple[str, ...]) -> Contest | No
     for one in cells:
         points.setdefault(point(one, axes), []).append(one)
     there = max(
-        points.values(), key=lambda many: (sum(has(one, key) for one in many), -many[0].cell.concurrency)
+        points.values(),
+        key=lambda many: (
+            sum(has(one, key) for one in many),
+            many[0].cell.load is None,
+            -many[0].cell.concurrency,
+        ),
     )
     sign = -1 if METRICS[key].better == "higher" else 1
     measured = [one for one in there if has(one, key)]

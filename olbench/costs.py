@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from olbench.contest import Contest, apart, bare, blurred, figure_of, has, noun, point, streams
 from olbench.findings import CellFinding, Summary
-from olbench.labels import WHO, AxisValue, phrase, value
+from olbench.labels import HOW, WHO, AxisValue, phrase, value
 from olbench.metrics import METRICS
 from olbench.prose import distinct, listed, ranged
 
@@ -78,15 +78,22 @@ def _farthest(
 ) -> CellFinding | None:
     """The cell that differs from the best one in this axis alone, and there the most."""
     here = value(best.cell, axis)
+    if here is None and axis in HOW:  # from a load to streams is no step
+        return None
     others = [
         one
         for one in cells
         if (one.cell.base, one.cell.quantization) == (best.cell.base, best.cell.quantization)
         and point(one, axes, but=axis) == point(best, axes, but=axis)
-        and value(one.cell, axis) != here
+        and value(one.cell, axis) not in _unlike(axis, here)
         and has(one, "e2e")
     ]
     return max(others, key=lambda one: _distance(here, value(one.cell, axis)), default=None)
+
+
+def _unlike(axis: str, here: AxisValue) -> tuple[AxisValue, ...]:
+    """What is no step from here: the same, and streams against a load."""
+    return (here, None) if axis in HOW else (here,)
 
 
 def _distance(here: AxisValue, there: AxisValue) -> float:

@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from olbench.arrival import Arrival, span_ns
 from olbench.model import Cell, ModelCard, Plan
 from olbench.plan import load_key
+from olbench.plan_notes import models
 from olbench.scenario import Scenario
 
 # What is assumed of a machine of which nothing is known: weights are read once for each token from memory
@@ -50,7 +52,11 @@ class Memory:
 
 
 def time(
-    plan: Plan, scenario: Scenario, cards: Sequence[ModelCard], rates: Mapping[str, Rates] | None = None
+    plan: Plan,
+    scenario: Scenario,
+    cards: Sequence[ModelCard],
+    rates: Mapping[str, Rates] | None = None,
+    trace: Sequence[Arrival] = (),
 ) -> Times:
     """A rough time for a plan. `rates` (model -> Rates) come before what is assumed from a model's size."""
     by_name = {card.name: card for card in cards}
@@ -60,9 +66,10 @@ def time(
     loaded = None
     for visit in plan.visits:
         cell = cells[visit.cell]
-        rate = known.get(cell.model) or assumed(by_name.get(cell.model))
+        of = {name: known.get(name) or assumed(by_name.get(name)) for name in models(cell)}
         loads = scenario.measure.cold_load or load_key(cell) != loaded
-        spent[cell.id] += _requests_ns(cell, scenario, rate) + (rate.load_ns if loads else 0) + _ns(_VISIT_S)
+        load_ns = sum(rate.load_ns for rate in of.values()) if loads else 0
+        spent[cell.id] += _requests_ns(cell, scenario, of, trace) + load_ns + _ns(_VISIT_S)
         loaded = load_key(cell)
     total, measure = sum(spent.values()), scenario.measure
     most = total if measure.until is None else round(total * measure.at_most / measure.repeats)
@@ -88,24 +95,52 @@ def memory(cell: Cell, card: ModelCard | None, parallel: int | None) -> Memory:
         reason = "the model's metadata do not say how much memory a token of context takes"
         return Memory(None, card.size, None, slots, reason)
     tokens = cell.num_ctx if card.context_length is None else min(cell.num_ctx, card.context_length)
-    context = round(card.kv_bytes_per_token * tokens * slots)
+    context = round((card.kv_bytes_per_token * tokens + (card.kv_bytes_per_slot or 0)) * slots)
     reason = "slots are not known, one is assumed" if parallel is None else ""
     return Memory(card.size + context, card.size, context, slots, reason)
 
 
-def _requests_ns(cell: Cell, scenario: Scenario, rate: Rates) -> int:
+def needs(cell: Cell, cards: Mapping[str, ModelCard], parallel: int | None) -> Memory:
+    """The same of all models that a cell sends, by their names: those of a mix are to be in memory together."""
+    every = [memory(cell, cards.get(name), parallel) for name in models(cell)]
+    return Memory(
+        _sum([one.total for one in every]),
+        _sum([one.weights for one in every]),
+        _sum([one.context for one in every]),
+        every[0].slots,
+        "; ".join(dict.fromkeys(one.reason for one in every if one.reason)),
+    )
+
+
+def _sum(parts: Sequence[int | None]) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def _requests_ns(cell: Cell, scenario: Scenario, rates: Mapping[str, Rates], trace: Sequence[Arrival]) -> int:
     """All requests of one visit. Streams share the machine, so that their number changes little."""
     measure = scenario.measure
+    one = _request_s(cell, rates)
+    work = _ns(one * measure.count)
+    # A load is over no sooner than its last request has fallen due, however fast the machine is.
+    spent = work if cell.load is None else max(work, span_ns(cell.load, measure.count, trace))
+    return spent + (_ns(one) if measure.cold_load else 0)
+
+
+def _request_s(cell: Cell, rates: Mapping[str, Rates]) -> float:
+    """One request; of a mix the mean."""
     prompt = _UNKNOWN_PROMPT if cell.prompt_tokens is None else cell.prompt_tokens
-    one = prompt / rate.prefill + cell.output_tokens / rate.decode
-    if cell.cache == "warm":
-        one = cell.output_tokens / rate.decode
-    cold = 1 if measure.cold_load else 0
-    return _ns(one * (cold + measure.warmup + measure.requests))
+    shapes = [(one.weight, one.model, one.prompt_tokens, one.output_tokens) for one in cell.mix]
+    every = shapes or [(1.0, cell.model, prompt, cell.output_tokens)]
+    total = sum(
+        weight * (output / rates[model].decode + (0 if cell.cache == "warm" else read / rates[model].prefill))
+        for weight, model, read, output in every
+    )
+    return total / sum(weight for weight, *_ in every)
 
 
 def _basis(plan: Plan, known: Mapping[str, Rates]) -> str:
-    guessed = sorted({cell.model for cell in plan.cells} - known.keys())
+    guessed = sorted({name for cell in plan.cells for name in models(cell)} - known.keys())
     if not guessed:
         return "rough, from earlier runs"
     return f"rough, from the sizes of the models alone for a slow machine ({', '.join(guessed)})"

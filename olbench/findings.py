@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from olbench.model import Cell, Outcome, Placement, Record
+from olbench.slo import Term
 
 Better = Literal["lower", "higher", "neither"]
 
@@ -123,6 +124,50 @@ class Roof:
     per_token: float | None  # bytes that one token of one stream reads
 
 
+Kept = Literal["kept", "broken", "unclear"]  # the service level at one load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attained:
+    """One line of a service level, held against the requests of one load."""
+
+    term: Term
+    met: int
+    of: int  # requests that fell due in the measured time, failed and unanswered ones among them
+    share: Estimate  # met / of, Wilson's interval on as many independent requests as these are worth
+    verdict: Kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A load, and how it was served."""
+
+    requests: int  # measured ones, over all visits
+    offered: (
+        float | None
+    )  # requests a second that fell due; None: closed streams, which send as they are answered
+    goodput: Estimate  # requests a second that met every line
+    terms: tuple[Attained, ...]
+    verdict: Kept  # broken if any line is, kept if all are
+    tightest: str  # key of the line with the least room; "" where there is none
+    late_p99: float | None  # s by which requests left after they were due: the client's own lateness
+    backlog: float | None  # requests a second by which those under way grew while they were measured
+    cut_short: bool  # given up early, because it could no longer be kept
+    invalid: str = ""  # why this load says nothing (the client came late, nothing was sent); "": it counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """Some requests of a cell: one part of its mix, or one turn of its conversations."""
+
+    place: int  # of the part in the mix, or of the turn, from 0
+    requests: int  # measured ones
+    failed: int
+    summaries: Mapping[str, Summary]  # "ttft", "e2e": of those that went through
+    reloads: int | None  # of them that waited for a load; None: the server does not say how long it loaded
+    cached: Value  # share of their prompts that came from the cache
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellFinding:
     """All that can be said of one cell."""
@@ -142,6 +187,9 @@ class CellFinding:
     cut: int = 0  # requests at the beginning of each visit that are left out as its start-up
     slots: Slots | None = None
     roof: Roof | None = None
+    service: Service | None = None  # None: the run has no service level
+    by_part: tuple[Portion, ...] = ()  # of a mix
+    by_turn: tuple[Portion, ...] = ()  # of sessions
 
     @property
     def judged(self) -> bool:

@@ -242,6 +242,8 @@ def _server(look: Look) -> Iterator[str]:
 
 def _runner(look: Look) -> Iterator[str]:
     before, after = look.seen.placement, look.seen.after
+    if any(one.part for one in look.seen.samples):
+        return  # the models of a mix take turns in memory
     if before is not None and after is not None and _another(before.runner_pid, after.runner_pid):
         yield f"the model was loaded again (process {before.runner_pid}, then {after.runner_pid})"
 

@@ -10,7 +10,8 @@ from typing import assert_never
 
 import numpy as np
 
-from olbench import causes
+from olbench import causes, served, together
+from olbench.arrival import Load
 from olbench.column import Column, Numbers, Rows, joined, single
 from olbench.findings import Slots, Stamps
 from olbench.gates import Trip, tripped
@@ -57,6 +58,8 @@ class Gist:
     after: Placement | None
     started_ns: int
     prefills: Prefills  # of the measured samples that went through
+    together: together.Together  # of the same
+    served: served.Served  # of all measured samples, failed ones too
     causes: tuple[
         str | None, ...
     ]  # what coincided with each measured sample that went through; None: nothing did
@@ -91,6 +94,18 @@ class Told:
     probes: tuple[Slots, ...] = ()  # of all visits to cells that run on the same load
     beside: tuple["Told", ...] = field(default=(), repr=False)  # the run's other cells of the same model
 
+    @property
+    def alone(self) -> bool:
+        """Whether no two of its requests are ever under way at once."""
+        return self.cell.load is None and self.cell.concurrency == 1
+
+    @property
+    def streams(self) -> int:
+        """The most requests that are under way at once: as many as streams, or under a load as many as there were."""
+        if self.cell.load is None:
+            return self.cell.concurrency
+        return max((gist.served.under_way() for gist in self.gists), default=1)
+
     def column(self, key: str) -> list[Column]:
         """One metric, visit by visit."""
         return [gist.columns[key] for gist in self.gists]
@@ -117,16 +132,19 @@ def gist(
     bars: Mapping[str, float] | None = None,
     facts: Facts | None = None,
     keys: Iterable[str] = tuple(METRICS),
+    load: Load | None = None,
 ) -> Gist:
     """All that is told of one visit to a machine with these facts; `bars` are the thresholds that hold.
 
-    Who needs but some metrics names their `keys`: a history reads hundreds of runs.
+    Who needs but some metrics names their `keys`: a history reads hundreds of runs. `load` is the cell's: latency then
+    counts from when requests were due.
     """
     bars = limits({}) if bars is None else bars
     samples = [one for one in observation.samples if one.phase != "probe"]
     cold, measured = _good(samples, "cold"), _good(samples, "measured")
-    good: dict[Phase, Samples] = {"cold": columns(cold), "measured": columns(measured)}
-    visited = Visited(observation, good["measured"])
+    good: dict[Phase, Samples] = {"cold": columns(cold, load), "measured": columns(measured, load)}
+    visited = Visited(observation, good["measured"], _flow(samples, good["measured"], load))
+    every = [one for one in samples if one.phase == "measured"]
     readings = observation.readings
     return Gist(
         visit=observation.visit,
@@ -146,9 +164,22 @@ def gist(
         after=observation.after,
         started_ns=observation.started_ns,
         prefills=of_samples(good["measured"], good["cold"]),
+        together=together.of_samples(good["measured"]),
+        served=served.of(
+            observation,
+            every,
+            good["measured"] if len(every) == len(measured) else columns(every, load),
+        ),
         causes=causes.reasons(good["measured"].sent_ns, good["measured"].end_ns, readings, bars),
         probe=infer(observation.samples),
     )
+
+
+def _flow(samples: Sequence[Sample], measured: Samples, load: Load | None) -> Samples | None:
+    """The measured samples of a load and those of its warm-up, which reach into the measured time."""
+    if load is None or not any(one.phase == "warmup" for one in samples):
+        return None if load is None else measured
+    return columns([*_good(samples, "warmup"), *_good(samples, "measured")], load)
 
 
 def _stamps(samples: Sequence[Sample]) -> Stamps:

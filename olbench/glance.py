@@ -84,7 +84,7 @@ def _figure(told: Told, metric: str, test: SelfTest | None) -> Figure:
     row = METRICS[metric]
     nothing = analysis.NO_COLD if is_cold(row) else analysis.nothing_of(told)
     found = analysis.summary(row, sifted.told.column(metric), nothing)
-    held = None if test is None else accuracy.of(test, told.cell.concurrency)
+    held = None if test is None else accuracy.of(test, told.streams)
     return Figure(
         summary=found if held is None else replace(found, error=accuracy.errors(held).get(metric)),
         taken=sum(1 for one in told.gists if one.prompts),

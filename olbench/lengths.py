@@ -1,7 +1,9 @@
 """How much synthetic text makes the tokens that a cell asks for, by the server's own count."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from olbench.calibrate import Impossible, Settled, Try, next_size
 from olbench.drive import closed_loop, decoded
@@ -12,6 +14,7 @@ from olbench.ports import Api
 from olbench.workload import Synthetic
 
 Key = tuple[str, int | None, str, bool | str | None]  # what the count depends on
+SHORT = 128  # tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,38 @@ async def _counted(api: Api, cell: Cell, request: Request, timeout_ns: int) -> i
             "the server does not count prompt tokens, so their number cannot be steered; own prompts would do"
         )
     return sample.counts.prompt_eval_count
+
+
+# --- prompts of many lengths ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Sizes between those that were counted: of natural text each word is worth as many tokens as the last."""
+
+    counted: tuple[tuple[int, int], ...]  # (tokens, size), both ascending
+
+    def size(self, tokens: int) -> int:
+        """The size whose prompts have about so many tokens; beyond the counted ones in the same proportion."""
+        (less, small), (more, large) = self._around(tokens)
+        if more == less:
+            return max(0, small * tokens // max(1, less))
+        return max(0, small + round((large - small) * (tokens - less) / (more - less)))
+
+    def _around(self, tokens: int) -> tuple[tuple[int, int], tuple[int, int]]:
+        if len(self.counted) == 1:
+            return self.counted[0], self.counted[0]
+        pairs = list(pairwise(self.counted))
+        return next((pair for pair in pairs if tokens <= pair[1][0]), pairs[-1])
+
+
+def anchors(lengths: Iterable[int]) -> tuple[int, ...]:
+    """Three lengths, at most, that are counted so that all others can be told: the shortest, the longest, one between.
+
+    Of very short ones most is the template, and the shortest may be shorter than that: from `SHORT` on words decide.
+    """
+    found = sorted(lengths)
+    least, most = max(SHORT, found[0]), max(SHORT, found[-1])
+    if found[0] < SHORT == most:
+        return SHORT, 2 * SHORT  # from these two a line leads down
+    return tuple(sorted({least, round((least * most) ** 0.5), most}))

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from olbench import units
+from olbench.arrival import Load
 from olbench.clock import now
 from olbench.gist import Gist, gist
 from olbench.metrics import METRICS
@@ -84,6 +85,7 @@ class View:
         self._watch = watch
         self._began = now()
         self._now: tuple[str, str] = ("", "starting")
+        self._load: Load | None = None  # of the cell that is visited
         self._rows: list[tuple[str, ...]] = []
         self._console = Console(stderr=True)
         self._live: Live | None = None
@@ -112,6 +114,7 @@ class View:
     def visiting(self, visit: Visit, cell: Cell) -> None:
         """A visit begins."""
         again = " again" if visit in self._seen else ""
+        self._load = cell.load
         self._now = (f"{self._labels.get(cell.id, cell.id)}, repeat {visit.repeat + 1}{again}", "preparing")
 
     def doing(self, what: str) -> None:
@@ -124,7 +127,7 @@ class View:
         count = self._pace.again if again else self._pace.took
         count(seen.visit.cell, seen.ended_ns - seen.started_ns)
         self._seen.add(seen.visit)
-        row = summary(seen)
+        row = summary(seen, self._load)
         label = f"{self._labels.get(seen.visit.cell, seen.visit.cell)} #{seen.visit.repeat + 1}{' again' if again else ''}"
         self._rows = [*self._rows[-ROWS + 1 :], (label, *row)]
         if self._live is None:
@@ -175,13 +178,13 @@ class View:
         return " · ".join(f"{word} {units.words(*last[key])}" for key, word in named if key in last)
 
 
-def summary(seen: Observation) -> tuple[str, ...]:
+def summary(seen: Observation, load: Load | None = None) -> tuple[str, ...]:
     """Decode, TTFT, system throughput, memory and failures of a visit, as words; "" where there is none."""
     if seen.problem is not None:
         return ("", "", "", "", seen.problem)
     good = [one for one in seen.samples if one.phase == "measured" and one.outcome in GOOD]
     measured = sum(one.phase == "measured" for one in seen.samples)
-    told = gist(seen)
+    told = gist(seen, load=load)
     failed = "" if len(good) == measured else f"{measured - len(good)} of {measured} failed"
     return (*(_words(key, told) for key in (*HEADLINES, "ram_peak")), failed)
 

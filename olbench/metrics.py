@@ -62,9 +62,9 @@ _CACHE = (
 _ROWS = (
     # What a user feels.
     Metric("ttft", "Time to first token", "s", "lower", Each(of_sample.ttft),
-           "first line with text or thinking - sent", _STREAM),
+           "first line with text or thinking - due, or sent in a closed loop", _STREAM),
     Metric("ttft_answer", "Time to first answer token", "s", "lower", Each(of_sample.ttft_answer),
-           "first line with answer text - sent; later than TTFT only where a model thinks", _STREAM),
+           "first line with answer text - due, or sent in a closed loop; later than TTFT only where a model thinks", _STREAM),
     Metric("ttft_cold", "Time to first token, cold", "s", "lower", Each(of_sample.ttft, "cold"),
            "TTFT of the first request after a verified unload: the load is in it",
            f"{_STREAM}; a cold request"),
@@ -78,7 +78,7 @@ _ROWS = (
            "stamp of a line with text - stamp of the one before it; a line may hold several tokens",
            f"{_STREAM} in at least 2 lines"),
     Metric("e2e", "End-to-end time", "s", "lower", Each(of_sample.e2e),
-           "last byte - sent"),
+           "last byte - due, or sent in a closed loop"),
     # What the engine does.
     Metric("decode", "Decode rate", "tok/s", "higher", Each(of_sample.decode),
            "n / eval_duration, which `ollama run --verbose` calls eval rate", f"{_COUNTS}; n of 2 or more"),
@@ -92,10 +92,12 @@ _ROWS = (
            f"{_COUNTS}; a cold request"),
     Metric("throughput", "System throughput", "tok/s", "higher", Whole(of_visit.throughput),
            "sum of n / (last end - first send); with at least 3 samples a stream on 2 or more streams, only between the "
-           "moment when every stream has begun and the moment when the first runs dry, n spread evenly over its lines",
+           "moment when every stream has begun and the moment when the first runs dry, n spread evenly over its lines; of a "
+           "load, the tokens that came between the first and the last measured due time, the warm-up's among them",
            "n of every sample"),
     Metric("requests_per_s", "Requests per second", "1/s", "higher", Whole(of_visit.requests_per_s),
-           "samples that went through / (last end - first send)"),
+           "samples that went through / (last end - first send); of a load, those that ended between the first and the last "
+           "measured due time, the warm-up's among them / that time"),
     # Where the time goes.
     Metric("load", "Load time, cold", "s", "lower", Each(of_sample.load, "cold"),
            "load_duration of the first request after a verified unload; servers poll for readiness, Ollama every 0.25 s",
@@ -113,10 +115,10 @@ _ROWS = (
            "stands alone where a response is not streamed; without created_at in its lines the server's TTFT is "
            "total_duration - (last byte - first line with text)", _COUNTS),
     Metric("held", "Text held back", "s", "lower", Each(of_parts.held),
-           "TTFT - network - load_duration - queue - prompt_eval_duration: tokens were made, and no text of them had come yet",
+           "(first line with text - sent) - network - load_duration - queue - prompt_eval_duration: tokens were made, and no text of them had come yet",
            f"{_STREAM}; {_COUNTS}"),
     Metric("network", "Network and client", "s", "lower", Each(of_parts.network),
-           "TTFT - server's TTFT, at most (last byte - sent) - total_duration, which stands alone where a response is not "
+           "(first line with text - sent) - server's TTFT, at most (last byte - sent) - total_duration, which stands alone where a response is not "
            "streamed", _COUNTS),
     Metric("unexplained", "Unexplained time", "s", "lower", Each(of_parts.unexplained),
            "(last byte - sent) - network - load_duration - queue - prompt_eval_duration - eval_duration: what stamps and "

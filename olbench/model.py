@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from olbench.arrival import Load, Share
 from olbench.readings import Ints, Readings
 
 Endpoint = Literal["generate", "chat"]
@@ -70,6 +71,8 @@ class Cell:
     think: bool | str | None  # None: the model cannot think, nothing is sent
     cache: CacheState
     options: Options  # all other Ollama options, seed and temperature among them
+    load: Load | None = None  # None: `concurrency` closed streams; else concurrency is 1 and means nothing
+    mix: tuple[Share, ...] = ()  # of several models or shapes; (): all requests are alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ class Request:
     index: int
     phase: Phase
     prompt: Prompt
+    part: int = 0  # of the mix
+    turn: int = 0  # of the conversation, from 0
 
 
 # --- seen -----------------------------------------------------------------------------------------------------
@@ -123,10 +128,9 @@ class ModelCard:
     blob: str | None  # name of the weights' blob, "sha256-..." ; never a path
     kv_bytes_per_token: float | None  # f16 keys and values, from model_info; None where it cannot be told
     remote: str | None  # host of a cloud model
-    touched: int | None = (
-        None  # bytes of weights that one token reads; None where the server does not say enough
-    )
+    touched: int | None = None  # bytes of weights that one token reads; None: the server does not say enough
     experts: tuple[int, int] | None = None  # of a mixture: used for one token, all
+    kv_bytes_per_slot: float | None = None  # whatever the context: windows, recurrent state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +221,8 @@ class Sample:
     text: str
     thinking: str
     connect_ns: int | None = None  # of wanted to sent, what went into a new connection; 0: one was there
+    part: int = 0  # of the mix
+    turn: int = 0  # of the conversation, from 0; in sessions `stream` is the user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,9 +243,9 @@ class Observation:
     version: str | None = None  # of the server, when the visit began
     version_after: str | None = None  # and when it had been measured
     after: Placement | None = None  # `placement`, seen again when all had been measured
-    facts: Facts = field(
-        default_factory=dict
-    )  # of the machine at its end, those that may change: "power.source", ...
+    # Of the machine at its end, those that may change: "power.source", ...
+    facts: Facts = field(default_factory=dict)
+    cut_short: bool = False  # given up early: the load could no longer be kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from olbench import labels
+from olbench.arrival import Load
 from olbench.differences import Side, SideCell, Unlike
 from olbench.errors import UsageError
 from olbench.labels import AxisValue
@@ -23,6 +24,8 @@ COVERS: Mapping[str, tuple[str, ...]] = {
 }
 # How a cell came by its model, and by its draws, is not what is asked; the labels of quantizations are not the models.
 _LENIENT = ("base", "quantization", "seed")
+# Fields of a cell that are no values of their own.
+_APART = ("id", "options", "load")
 _NAMED_AT_MOST = 6
 
 
@@ -81,8 +84,16 @@ def alone(base: Side, new: Side, found: Sequence[Match]) -> tuple[str, ...]:
 
 
 def _fields(cell: Cell) -> dict[str, AxisValue]:
-    named = {name: getattr(cell, name) for name in Cell.__dataclass_fields__ if name not in ("id", "options")}
-    return named | dict(cell.options)
+    named = {name: getattr(cell, name) for name in Cell.__dataclass_fields__ if name not in _APART}
+    return named | _load(cell) | dict(cell.options)
+
+
+def _load(cell: Cell) -> dict[str, AxisValue]:
+    """What the load asks for, under the names of axes where it is one."""
+    fields = (
+        {} if cell.load is None else {name: getattr(cell.load, name) for name in Load.__dataclass_fields__}
+    )
+    return {name if name in labels.FIELDS else f"load.{name}": value for name, value in fields.items()}
 
 
 def _key(cell: Cell, drop: frozenset[str]) -> frozenset[tuple[str, AxisValue]]:

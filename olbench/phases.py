@@ -94,7 +94,7 @@ def _unexplained(told: Told) -> Iterator[tuple[str, Mask]]:
 
 def _alone(told: Told) -> Iterator[tuple[str, Mask]]:
     """A request that waits although no other one of ours runs: something else is computed, or the clock is wrong."""
-    if told.cell.concurrency > 1:
+    if not told.alone:
         return
     queue = told.aligned("queue")
     off = (queue > told.limits["queue_least"]) & (queue > told.limits["queue_share"] * told.aligned("e2e"))

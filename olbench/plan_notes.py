@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from olbench import grid
+from olbench.grid import Point
 from olbench.model import Cell, ModelCard
 from olbench.plan_models import Choice
 from olbench.scenario import Scenario
+from olbench.trace import Trace
 
 # Families that Ollama gives one slot, whatever OLLAMA_NUM_PARALLEL says (server/sched.go).
 _ONE_SLOT = frozenset(
@@ -19,7 +21,11 @@ _AXIS_OF = {"num_predict": "output_tokens"}
 
 
 def notes(
-    scenario: Scenario, cells: Sequence[Cell], chosen: Sequence[Choice], own_prompts: int
+    scenario: Scenario,
+    cells: Sequence[Cell],
+    chosen: Sequence[Choice],
+    own_prompts: int,
+    trace: Trace | None = None,
 ) -> tuple[str, ...]:
     """All notes of a plan, each once."""
     cards = {one.card.name: one.card for one in chosen if one.card is not None}
@@ -30,15 +36,35 @@ def notes(
         every += _own_parameters(scenario, card)
         every += _own_system(scenario, card)
     for cell in cells:
-        card = cards[cell.model]
-        every += (
-            *_context(cell, card),
-            *_slots(cell, card, scenario.server.parallel),
-            *_thinking(cell, card),
-        )
+        for card in (cards[name] for name in models(cell)):
+            every += (
+                *_context(cell, card),
+                *_slots(cell, card, scenario.server.parallel),
+                *_thinking(cell, card),
+            )
     every += _idle_rules(scenario)
     every += _few_requests(scenario, own_prompts)
+    every += _short_trace(scenario, trace)
+    if scenario.load is not None and not any(cell.load for cell in cells):
+        every.append("no cell has a rate: `olbench size` seeks it, `olbench run` measures one stream")
     return tuple(dict.fromkeys(every))
+
+
+def models(cell: Cell) -> tuple[str, ...]:
+    """The names that a cell sends, each once."""
+    return tuple(dict.fromkeys(share.model for share in cell.mix)) or (cell.model,)
+
+
+def too_long(scenario: Scenario, points: Sequence[Point], trace: Trace | None) -> Iterator[str]:
+    """What of a trace no context of the plan holds."""
+    asked = () if trace is None else trace.arrivals[: scenario.measure.count]
+    need = max((one.prompt_tokens + one.output_tokens for one in asked), default=0)
+    for context in dict.fromkeys(point["num_ctx"] for point in points):
+        if isinstance(context, int) and context < need:
+            yield (
+                f"sweep.num_ctx is {context}, but the longest prompt and answer of {scenario.trace} have {need} "
+                f"tokens; a whole number of at least {need} would do"
+            )
 
 
 def _ambiguous(choice: Choice) -> Iterator[str]:
@@ -86,10 +112,13 @@ def _context(cell: Cell, card: ModelCard) -> Iterator[str]:
 
 
 def _slots(cell: Cell, card: ModelCard, parallel: int | None) -> Iterator[str]:
-    if cell.concurrency == 1:
+    if cell.concurrency == 1 and cell.load is None:
         return
     if card.family in _ONE_SLOT or card.format == "safetensors":
-        yield f"the server answers one request of {card.name} at a time: concurrency above 1 measures its queue"
+        queue = (
+            "concurrency above 1 measures its queue" if cell.load is None else "what comes meanwhile waits"
+        )
+        yield f"the server answers one request of {card.name} at a time: {queue}"
     elif parallel is not None and cell.concurrency > parallel:
         yield f"concurrency {cell.concurrency} is above the server's {parallel} slots: it measures the queue too"
 
@@ -111,3 +140,14 @@ def _few_requests(scenario: Scenario, own_prompts: int) -> Iterator[str]:
     requests = scenario.measure.requests
     if count > requests:
         yield f"of {count} own prompts a visit's {requests} requests ask only as many: measure.requests can be more"
+
+
+def _short_trace(scenario: Scenario, trace: Trace | None) -> Iterator[str]:
+    count = scenario.measure.count
+    if trace is not None and len(trace.arrivals) != count:
+        have = len(trace.arrivals)
+        which = f"all {have:,}" if have < count else f"the first {count:,} of {have:,}"
+        yield (
+            f"a visit replays {which} requests of {scenario.trace}: measure.warmup and measure.requests "
+            f"come to {count:,}"
+        )

@@ -18,6 +18,7 @@ class Prefills:
     spent: Numbers  # seconds on the prompt
     step: Numbers  # seconds of one decoding step
     first: Mask  # the first of its visit, which may be slow for reasons of its own
+    later: Mask  # of a conversation, not its first turn: meant to find what was said before in the cache
     after_load: Numbers  # seconds a token of the requests after a verified unload
 
 
@@ -30,6 +31,7 @@ def of_samples(measured: Samples, cold: Samples) -> Prefills:
         spent=measured.prompt_eval_ns / 1e9,
         step=_step(measured.eval_count, measured.eval_ns / 1e9),
         first=np.arange(len(measured.stream)) == 0,
+        later=measured.turn > 0,
         after_load=1 / rates,
     )
 

@@ -1,7 +1,7 @@
 """Before a visit: other models out, this one in with exactly the cell's options, and the proof that it is so."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from olbench.clock import now, sleep_until
 from olbench.errors import ServerError
@@ -63,16 +63,30 @@ async def _asked_to_leave(api: Api, model: str) -> bool:
     return True
 
 
-def holds(resident: tuple[Resident, ...], cell: Cell, card: ModelCard | None) -> bool:
-    """Whether the cell's model, and no other, is in memory with the cell's context (as far as the server tells)."""
+def holds(
+    resident: tuple[Resident, ...], cell: Cell, card: ModelCard | None, mates: Collection[str] = ()
+) -> bool:
+    """Whether the cell's model, and no other but its `mates` in a mix, is in memory with the cell's context.
+
+    As far as the server tells.
+    """
     found = _own(resident, cell, card)
-    return found is not None and len(resident) == 1 and found.context_length in (None, _context(cell, card))
+    if found is None or found.context_length not in (None, _context(cell, card)):
+        return False
+    return not _strangers(resident, found, mates)
 
 
 async def verified(
-    api: Api, cell: Cell, card: ModelCard | None, *, how: How, preload_ns: int | None, runner: Runner
+    api: Api,
+    cell: Cell,
+    card: ModelCard | None,
+    *,
+    how: How,
+    preload_ns: int | None,
+    runner: Runner,
+    mates: Collection[str] = (),
 ) -> Placement:
-    """What the server did with the model, held against what was asked of it."""
+    """What the server did with the model, held against what was asked of it; its `mates` in a mix may be there too."""
     resident = await api.resident()
     found = _own(resident, cell, card)
     parallel, batch = (runner.settings.get(name) for name in ("runner.parallel", "runner.batch"))
@@ -85,14 +99,29 @@ async def verified(
         context_length=found.context_length if found else None,
         runner_pid=runner.pid,
         parallel=parallel if isinstance(parallel, int) else None,
-        doubts=tuple(_doubts(resident, found, cell, card)),
-        others=_others(resident, found),
+        doubts=tuple(_doubts(resident, found, cell, card, mates)),
+        others=_strangers(resident, found, mates),
         batch=batch if isinstance(batch, int) else None,
     )
 
 
+async def missing_mates(api: Api, mates: Collection[str], when: str) -> tuple[str, ...]:
+    """In a sentence, that not all models of a mix are in memory; () if they are: a server may have room for one."""
+    if len(mates) < 2:
+        return ()
+    there = {full(one.name) for one in await api.resident()}
+    gone = sorted(name for name in mates if full(name) not in there)
+    if not gone:
+        return ()
+    return (f"of {len(mates)} models in the mix, {', '.join(gone)} had left memory {when}",)
+
+
 def _doubts(
-    resident: tuple[Resident, ...], found: Resident | None, cell: Cell, card: ModelCard | None
+    resident: tuple[Resident, ...],
+    found: Resident | None,
+    cell: Cell,
+    card: ModelCard | None,
+    mates: Collection[str],
 ) -> list[str]:
     if found is None:
         return [f"the server does not list {cell.model} as loaded after loading it"]
@@ -101,14 +130,22 @@ def _doubts(
         doubts.append(f"asked for num_ctx {cell.num_ctx}, the server gave {found.context_length}")
     if card and card.digest and found.digest and found.digest != card.digest:
         doubts.append(f"{cell.model} changed during the run: its digest is now {found.digest[:12]}")
-    others = _others(resident, found)
+    others = _strangers(resident, found, mates)
     if others:
         doubts.append(f"also in memory: {', '.join(others)}")
     return doubts
 
 
-def _others(resident: tuple[Resident, ...], found: Resident | None) -> tuple[str, ...]:
-    return tuple(one.name for one in resident if one is not found)
+def _strangers(
+    resident: tuple[Resident, ...], found: Resident | None, mates: Collection[str]
+) -> tuple[str, ...]:
+    known = {full(name) for name in mates}
+    return tuple(one.name for one in resident if one is not found and full(one.name) not in known)
+
+
+def full(name: str) -> str:
+    """A model's name as the server compares it."""
+    return (name if ":" in name.rpartition("/")[2] else f"{name}:latest").lower()
 
 
 def _own(resident: tuple[Resident, ...], cell: Cell, card: ModelCard | None) -> Resident | None:

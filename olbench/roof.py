@@ -120,7 +120,7 @@ def _shares(told: Told, number: int, weights: float, rate: float) -> Numbers:
 
 
 def _unknown(told: Told, speed: Speed, weights: float | None, depth: float | None) -> str:
-    if told.cell.concurrency > 1:
+    if not told.alone:
         return STREAMS
     if speed.rate is None:
         return speed.by

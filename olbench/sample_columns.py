@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from olbench.arrival import Load
 from olbench.column import Mask, Numbers, Rows
 from olbench.model import Counts, Sample
 
@@ -56,12 +57,14 @@ class Samples:
 
     cold: Mask  # the phase
     stream: Rows
+    turn: Rows  # of the conversation
     streamed: Mask
     stepped: Mask  # the wall clock was set during the response
     unsent: Mask
     wanted_ns: Stamps
     connect_ns: Numbers  # NaN where nobody knows
     sent_ns: Stamps  # 0 where it was never sent
+    began_ns: Stamps  # from when its latency counts: sent in a closed loop, else wanted, for then it fell due
     end_ns: Stamps
     uncounted: Mask  # no done:true line came
     total_ns: Numbers
@@ -87,18 +90,22 @@ class Samples:
 _NOTHING = Counts(None, None, None, None, None, None, None, None)
 
 
-def columns(seen: Sequence[Sample]) -> Samples:
-    """The samples as columns, in their order."""
+def columns(seen: Sequence[Sample], load: Load | None = None) -> Samples:
+    """The samples as columns, in their order; `load` is the one of their cell."""
     counts = [one.counts or _NOTHING for one in seen]
+    wanted = _stamps([one.wanted_ns for one in seen])
+    sent = _stamps([0 if one.sent_ns is None else one.sent_ns for one in seen])
     return Samples(
         cold=_mask([one.phase == "cold" for one in seen]),
         stream=np.array([one.stream for one in seen], dtype=np.int64),
+        turn=np.array([one.turn for one in seen], dtype=np.int64),
         streamed=_mask([one.streamed for one in seen]),
         stepped=_mask([one.stamps == "stepped" for one in seen]),
         unsent=_mask([one.sent_ns is None for one in seen]),
-        wanted_ns=_stamps([one.wanted_ns for one in seen]),
+        wanted_ns=wanted,
         connect_ns=_counts([one.connect_ns for one in seen]),
-        sent_ns=_stamps([0 if one.sent_ns is None else one.sent_ns for one in seen]),
+        sent_ns=sent,
+        began_ns=sent if load is None else wanted,
         end_ns=_stamps([one.end_ns for one in seen]),
         uncounted=_mask([one.counts is None for one in seen]),
         total_ns=_counts([one.total_ns for one in counts]),

@@ -31,12 +31,12 @@ _dividing = np.errstate(divide="ignore", invalid="ignore")
 
 
 def ttft(seen: Samples) -> Column:
-    """Seconds from the send to the first line with text or thinking."""
+    """Seconds from when the request was due, or sent in a closed loop, to its first line with text or thinking."""
     return _until(seen, _SAYS, NO_TEXT)
 
 
 def ttft_answer(seen: Samples) -> Column:
-    """Seconds from the send to the first line with answer text; differs from TTFT only where a model thinks."""
+    """The same to the first line with answer text; differs from TTFT only where a model thinks."""
     return _until(seen, TEXT, NO_ANSWER)
 
 
@@ -47,13 +47,13 @@ def _unstamped(seen: Samples) -> tuple[Unless, Unless]:
 
 def _until(seen: Samples, bits: int, never: str) -> Column:
     lines = seen.having(bits)
-    seconds = (lines.first(seen.arrived_ns) - seen.sent_ns) / 1e9
+    seconds = (lines.first(seen.arrived_ns) - seen.began_ns) / 1e9
     return singles(seconds, *_unstamped(seen), (UNSENT, seen.unsent), (never, lines.none))
 
 
 def e2e(seen: Samples) -> Column:
-    """Seconds from the send to the last byte."""
-    return singles((seen.end_ns - seen.sent_ns) / 1e9, (STEPPED, seen.stepped), (UNSENT, seen.unsent))
+    """Seconds from when the request was due, or sent in a closed loop, to the last byte."""
+    return singles((seen.end_ns - seen.began_ns) / 1e9, (STEPPED, seen.stepped), (UNSENT, seen.unsent))
 
 
 @_dividing

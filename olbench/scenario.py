@@ -6,32 +6,39 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
 
-from olbench import address, scenario_check, scenario_rules, scenario_text, thresholds
+from olbench import (
+    scenario_check,
+    scenario_load,
+    scenario_load_rules,
+    scenario_rules,
+    scenario_server,
+    scenario_text,
+    thresholds,
+)
+from olbench.arrival import Load, Persona
 from olbench.errors import UsageError
 from olbench.grid import Axis, Rule
 from olbench.metric_keys import MARGIN
-from olbench.model import CacheState, Endpoint, Fact, Prompt
+from olbench.model import CacheState, Endpoint, Fact, OptionValue, Prompt
 from olbench.scenario_check import Faults
 from olbench.scenario_keys import AXES
-from olbench.scenario_text import Document, reread
+from olbench.scenario_load import Asked, Part, Size
+from olbench.scenario_server import Server
+from olbench.scenario_text import reread
 
-__all__ = ["Measure", "Scenario", "Server", "Until", "Workload", "parse", "reread", "settings"]
+__all__ = [
+    "Measure",
+    "Part",
+    "Scenario",
+    "Server",
+    "Size",
+    "Until",
+    "Workload",
+    "parse",
+    "reread",
+    "settings",
+]
 _SECTIONS = ("server", "workload", "measure", "thresholds", "margins")
-_SLOTS = 2  # of an engine that olbench starts, unless the scenario says otherwise
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Server:
-    """Who is asked."""
-
-    url: str | None  # None: olbench starts `engine`, which knows its own
-    engine: Literal["embedded"] | None
-    api: Endpoint  # of cells whose sweep names none
-    token_env: str | None  # the variable that holds the token, never the token
-    parallel: (
-        int | None
-    )  # slots: what the engine gets, or what the user says that the server has; None: not said
-    threads: int | None  # of the engine; None: it decides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,11 @@ class Measure:
     until: Until | None  # visits beyond the plan go on until then; None: there are none
     at_most: int  # visits to a cell, those included
 
+    @property
+    def count(self) -> int:
+        """Requests of a visit, warm-ups among them."""
+        return self.warmup + self.requests
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
@@ -100,6 +112,37 @@ class Scenario:
         str, Mapping[str, str]
     ]  # model -> quantization -> name, where the user spells it out
     text: str  # TOML as read, overrides as comment lines at its end; `reread` takes the two apart
+    asked: Asked  # how requests come, and what is to be kept
+
+    @property
+    def slo(self) -> Mapping[str, float]:
+        """Key -> bound in base units; {} where the file has no service level."""
+        return self.asked.slo
+
+    @property
+    def persona(self) -> Persona | None:
+        """The people, if any."""
+        return self.asked.persona
+
+    @property
+    def load(self) -> Load | None:
+        """The load of cells with a rate, without that rate; None where there is none."""
+        return self.asked.load
+
+    @property
+    def trace(self) -> str | None:
+        """The path of a replay's trace, from the scenario's folder."""
+        return self.asked.trace
+
+    @property
+    def mix(self) -> tuple[Part, ...]:
+        """The parts of a mixed workload; () where all requests are alike."""
+        return self.asked.mix
+
+    @property
+    def size(self) -> Size | None:
+        """What a search for capacity is to do, if the file says it."""
+        return self.asked.size
 
     def values(self, axis: str) -> tuple[Any, ...]:
         """The values of an axis; () when the scenario has it not."""
@@ -115,21 +158,23 @@ def parse(text: str, *, path: str, overrides: Sequence[str] = (), environ: Mappi
         document = scenario_text.read(text, path, overrides)
     except ValueError as exc:
         raise UsageError(str(exc)) from exc
-    tables = _with_one_server(document)
+    tables = scenario_server.with_one_server(document)
     faults = Faults(document.source, document.faults)
     top = scenario_check.top(tables, faults)
     given = scenario_check.axes(tables, faults)
     read = {name: scenario_check.section(tables, name, faults) for name in _SECTIONS}
     quantizations = scenario_check.quantizations(tables, faults)
-    server = _server(read["server"], environ, faults)
+    server = scenario_server.server(read["server"], environ, faults)
     workload = _workload(read["workload"])
     measure = _measure(read["measure"])
-    axes = _with_defaults(given, server.api, workload)
+    asked = scenario_load.read(tables, given, faults)
+    axes = _with_defaults(given, server.api, workload, asked)
     rules = scenario_check.rules(tables, [axis.name for axis in axes], faults)
     scenario_rules.pairs(tables, faults)
     scenario_rules.rounds(tables, measure.repeats, measure.at_most, faults)
     scenario_rules.token(server.token_env, environ, faults)
-    scenario_rules.points(axes, rules, measure.requests, faults)
+    scenario_load_rules.check(tables, given, asked, faults)
+    scenario_rules.points(axes, rules, measure.requests, asked, faults)
     if faults.sentences():
         raise UsageError(faults.sentences())
     return Scenario(
@@ -145,6 +190,7 @@ def parse(text: str, *, path: str, overrides: Sequence[str] = (), environ: Mappi
         margins={name: share for name, share in read["margins"].items() if share is not None},
         quantizations=quantizations,
         text=scenario_text.kept(text, overrides),
+        asked=asked,
     )
 
 
@@ -178,6 +224,7 @@ def settings(scenario: Scenario) -> dict[str, Fact]:
         **_rounds(measure),
         **{thresholds.PREFIX + name: bar for name, bar in scenario.thresholds.items()},
         **{MARGIN + name: share for name, share in scenario.margins.items()},
+        **scenario_load.settings(scenario.asked),
     }
 
 
@@ -186,42 +233,6 @@ def _rounds(measure: Measure) -> dict[str, Fact]:
         return {}
     until = measure.until
     return {"until.metric": until.metric, "until.within": until.within, "at_most": measure.at_most}
-
-
-def _with_one_server(document: Document) -> Mapping[str, Any]:
-    """The tables, where a url from the command line takes the engine of the file away, and the other way round.
-
-    So one scenario serves a machine without Ollama and, with `--set server.url=...`, one that has it.
-    """
-    given = {str(key[1]) for key in document.source.overrides if key[0] == "server" and len(key) == 2}
-    server = document.tables.get("server")
-    if not isinstance(server, dict) or {"url", "engine"} <= given or not given & {"url", "engine"}:
-        return document.tables
-    gone = {"engine", "threads", "parallel"} if "url" in given else {"url", "token_env", "parallel"}
-    kept = {key: value for key, value in server.items() if key not in gone - given}
-    return {**document.tables, "server": kept}
-
-
-def _server(read: Mapping[str, Any], environ: Mapping[str, str], faults: Faults) -> Server:
-    engine = read["engine"]
-    return Server(
-        url=None if engine else read["url"] or _ollama_host(environ, faults),
-        engine=engine,
-        api=read["api"],
-        token_env=read["token_env"],
-        parallel=_SLOTS if engine and read["parallel"] is None else read["parallel"],
-        threads=read["threads"],
-    )
-
-
-def _ollama_host(environ: Mapping[str, str], faults: Faults) -> str:
-    try:
-        return address.parse(environ.get("OLLAMA_HOST", ""))
-    except ValueError as exc:
-        # It is asked for only where the file names no server; a file that does never sees this fault.
-        if not faults.under(("server", "url")):
-            faults.say(f"OLLAMA_HOST cannot be used: {exc}")
-        return address.DEFAULT
 
 
 def _workload(read: Mapping[str, Any]) -> Workload:
@@ -237,14 +248,28 @@ def _measure(read: Mapping[str, Any]) -> Measure:
     return Measure(**{**whole, "until": until})
 
 
-def _with_defaults(given: Sequence[Axis], api: Endpoint, workload: Workload) -> tuple[Axis, ...]:
+def _with_defaults(
+    given: Sequence[Axis], api: Endpoint, workload: Workload, asked: Asked
+) -> tuple[Axis, ...]:
     """The axes, and with one value each those that every cell needs."""
     names = {axis.name for axis in given}
     defaults = {name: key.default for name, key in AXES.items() if isinstance(key.default, int)}
-    if workload.own:
+    if workload.own or (asked.load is not None and asked.load.pattern == "replay"):
         defaults.pop("prompt_tokens")
-    every = {**defaults, "api": api}
+    every: dict[str, OptionValue] = {**defaults, **_of_people(asked.persona), "api": api}
+    if asked.mix and asked.mix[0].model is not None:
+        every = {"model": asked.mix[0].model, **every}
     return (
         *given,
         *(Axis(name, (value,), given=False) for name, value in every.items() if name not in names),
     )
+
+
+def _of_people(persona: Persona | None) -> dict[str, int]:
+    if persona is None:
+        return {}
+    return {
+        "users": persona.users,
+        "prompt_tokens": persona.prompt_tokens,
+        "output_tokens": persona.output_tokens,
+    }

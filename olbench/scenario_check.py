@@ -10,9 +10,10 @@ from olbench import options
 from olbench.grid import Axis, Rule
 from olbench.model import OptionValue
 from olbench.quantization import canonical, level
-from olbench.scenario_keys import REQUIRED, SECTIONS, SWEEP, TOP, Key, UnfitError
+from olbench.scenario_keys import LISTS, SECTIONS, SWEEP, TOP
 from olbench.scenario_lines import Path
 from olbench.scenario_text import Source, dotted
+from olbench.scenario_values import REQUIRED, Key, UnfitError
 
 _SHOWN = 60  # characters of a wrong value that a sentence holds
 _LAST = 10**9  # overrides come after all lines of the file
@@ -20,7 +21,9 @@ _LAST = 10**9  # overrides come after all lines of the file
 _TOO_MANY = {
     "thresholds": "`olbench thresholds` lists them",
     "margins": "the key of a metric, such as decode or ttft, would do",
+    "slo": "ttft, tpot or e2e with _p50, _p90, _p95 or _p99, answer_rate or success would do",
 }
+Tables = Mapping[str, Any]
 
 
 class Faults:
@@ -58,8 +61,8 @@ def top(tables: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
         if name in SECTIONS:
             if not isinstance(value, dict):
                 faults.add((name,), f"is a value; a section [{name}] with keys of its own would do")
-        elif name not in TOP:
-            faults.add((name,), _unknown("", name, (*TOP, *SECTIONS)))
+        elif name not in TOP and name not in LISTS:
+            faults.add((name,), _unknown("", name, (*TOP, *SECTIONS, *LISTS)))
     return _values((), {name: value for name, value in tables.items() if name in TOP}, TOP, faults)
 
 
@@ -73,6 +76,34 @@ def section(tables: Mapping[str, Any], name: str, faults: Faults) -> dict[str, A
     return _values((name,), {key: value for key, value in table.items() if key in keys}, keys, faults)
 
 
+def tables(whole: Tables, name: str, faults: Faults) -> tuple[dict[str, Any], ...]:
+    """The same for each table of a list such as [[mix]]; () when any has a fault."""
+    given = whole.get(name, [])
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        faults.add((name,), f"is {shown(given)}; sections [[{name}]], each with keys of its own, would do")
+        return ()
+    found = []
+    for index, table in enumerate(given):
+        for key in table.keys() - LISTS[name].keys():
+            faults.add((name, index, key), _unknown(f"[{name}]", key, tuple(LISTS[name])))
+        known = {key: value for key, value in table.items() if key in LISTS[name]}
+        found.append(_values((name, index), known, LISTS[name], faults))
+    return () if faults.under((name,)) else tuple(found)
+
+
+def has(whole: Tables, key: Path) -> bool:
+    """Whether the file has a key of a section, or a section: ("sweep", "rate"), ("persona",)."""
+    here: Any = whole
+    for part in key:
+        if isinstance(here, list) and isinstance(part, int):
+            if part >= len(here):
+                return False
+        elif not isinstance(here, dict) or part not in here:
+            return False
+        here = here[part]
+    return True
+
+
 def axes(tables: Mapping[str, Any], faults: Faults) -> list[Axis]:
     """The axes that the file gives, in its order. Faulty values are left out."""
     table = _table(tables, "sweep")
@@ -82,7 +113,7 @@ def axes(tables: Mapping[str, Any], faults: Faults) -> list[Axis]:
             found.append(Axis(name, _axis(("sweep", name), value, faults), given=True))
         elif name != "exclude":
             faults.add(("sweep", name), _unknown("sweep", name, (*SWEEP, "exclude")))
-    if "model" not in table:
+    if "model" not in table and not _mixed_models(tables):
         faults.add(("sweep", "model"), f"is missing; {SWEEP['model'].wants}, or a list of names, would do")
     return found
 
@@ -133,6 +164,16 @@ def shown(value: Any) -> str:
         case _:
             words = str(value)
     return words if len(words) <= _SHOWN else words[:_SHOWN] + "..."
+
+
+def _mixed_models(whole: Tables) -> bool:
+    """Whether all parts of a mix name their model, so that the sweep need not."""
+    parts = whole.get("mix")
+    return (
+        isinstance(parts, list)
+        and bool(parts)
+        and all(isinstance(one, dict) and "model" in one for one in parts)
+    )
 
 
 def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 """What may not stand together in a scenario, though each key by itself would do."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from olbench import grid
 from olbench.grid import Axis, Point, Rule
-from olbench.scenario_check import Faults
+from olbench.scenario_check import Faults, Tables, has
+from olbench.scenario_keys import LISTS
 from olbench.scenario_lines import Path
+from olbench.scenario_load import Asked
 from olbench.scenario_text import dotted
-
-Tables = Mapping[str, Any]
 
 # The first cannot stand beside the second, and why.
 _EXCLUSIVE: tuple[tuple[Path, Path, str], ...] = (
@@ -20,26 +19,34 @@ _EXCLUSIVE: tuple[tuple[Path, Path, str], ...] = (
     (("workload", "language"), ("workload", "file"), "own prompts have their own language"),
     (("sweep", "prompt_tokens"), ("workload", "prompts"), "own prompts have their own length"),
     (("sweep", "prompt_tokens"), ("workload", "file"), "own prompts have their own length"),
+    (("sweep", "prompt_tokens"), ("persona",), "people have their own questions"),
+    (("sweep", "output_tokens"), ("persona",), "people have their own answers"),
+    (("sweep", "rate"), ("persona",), "its users come at their own pace"),
+    (("load",), ("persona",), "its users come at their own pace"),
+    (("workload", "prompts"), ("persona",), "its questions are text of ours"),
+    (("workload", "file"), ("persona",), "its questions are text of ours"),
+    (("mix", 0), ("workload", "prompts"), "own prompts are of one kind"),
+    (("mix", 0), ("workload", "file"), "own prompts are of one kind"),
 )
 
 
 def pairs(tables: Tables, faults: Faults) -> None:
     """Keys that exclude each other."""
     for key, other, why in _EXCLUSIVE:
-        if _has(tables, key) and _has(tables, other):
-            faults.add(key, f"stands beside {dotted(other)}, but {why}; one of the two would do")
-    if _has(tables, ("server", "threads")) and not _has(tables, ("server", "engine")):
+        if has(tables, key) and has(tables, other):
+            faults.add(key, f"stands beside {_named(other)}, but {why}; one of the two would do")
+    if has(tables, ("server", "threads")) and not has(tables, ("server", "engine")):
         faults.add(("server", "threads"), "is for an engine that olbench starts; sweep.num_thread would do")
 
 
 def rounds(tables: Tables, repeats: int, at_most: int, faults: Faults) -> None:
     """Visits beyond the plan: what bounds them, and what they are for."""
     key: Path = ("measure", "at_most")
-    if not _has(tables, ("measure", "until")):
-        if _has(tables, key):
+    if not has(tables, ("measure", "until")):
+        if has(tables, key):
             faults.add(key, "is for measure.until, which is not there; measure.repeats would do without it")
     elif at_most < repeats and not any(faults.under(("measure", name)) for name in ("repeats", "at_most")):
-        given = "" if _has(tables, key) else " unless the file says otherwise"
+        given = "" if has(tables, key) else " unless the file says otherwise"
         faults.add(
             key,
             f"is {at_most}{given}, fewer than the {repeats} visits of measure.repeats; "
@@ -53,7 +60,7 @@ def token(name: str | None, environ: Mapping[str, str], faults: Faults) -> None:
         faults.add(("server", "token_env"), "names a variable that is not set here; set it to the token")
 
 
-def points(axes: Sequence[Axis], rules: Sequence[Rule], requests: int, faults: Faults) -> None:
+def points(axes: Sequence[Axis], rules: Sequence[Rule], requests: int, asked: Asked, faults: Faults) -> None:
     """A grid too large or empty, and points that no server could measure."""
     if faults.under(("sweep",)):
         return  # a part of the grid is not known
@@ -64,24 +71,44 @@ def points(axes: Sequence[Axis], rules: Sequence[Rule], requests: int, faults: F
     left = grid.points(axes, rules)
     if not left:
         faults.add(("sweep", "exclude"), f"takes out all {size} cells; rules that leave one would do")
-    _too_long(left, faults)
+    _too_long(left, asked, faults)
     if not faults.under(("measure", "requests")):
         _too_few(left, requests, faults)
 
 
-def _too_long(left: Sequence[Point], faults: Faults) -> None:
-    """Prompt and answer must fit, or the server refuses the prompt, or cuts it."""
-    shapes = dict.fromkeys((one["num_ctx"], one.get("prompt_tokens"), one["output_tokens"]) for one in left)
-    for context, prompt, output in shapes:
-        need = _number(prompt or 0) + _number(output)
-        if need <= _number(context):
+def _too_long(left: Sequence[Point], asked: Asked, faults: Faults) -> None:
+    """Prompt and answer of all turns must fit, or the server refuses the prompt, or cuts it."""
+    turns = 1 if asked.persona is None else asked.persona.turns
+    for context, prompt, output in dict.fromkeys(shape for one in left for shape in _shapes(one, asked)):
+        need = turns * ((prompt or 0) + output)
+        if need <= context:
             continue
-        parts = f"prompt_tokens {prompt} + output_tokens {output} = {need}"
+        parts = f"prompt_tokens {prompt} + output_tokens {output}" if prompt else f"output_tokens {output}"
+        each = (
+            f"{turns} turns of {parts}, {need} in all"
+            if turns > 1
+            else f"{parts} = {need}"
+            if prompt
+            else parts
+        )
+        most = context * turns // need
+        fewer = (
+            f"persona.turns of at most {most}" if turns > 1 and most else "an exclude rule for these values"
+        )
         faults.add(
             ("sweep", "num_ctx"),
-            f"is {context}, too small for {parts if prompt else f'output_tokens {output}'}; "
-            f"a whole number of at least {need}, or an exclude rule for these values, would do",
+            f"is {context}, too small for {each}; a whole number of at least {need}, or {fewer}, would do",
         )
+
+
+def _shapes(point: Point, asked: Asked) -> Iterator[tuple[int, int | None, int]]:
+    """Context, prompt and answer of each kind of request of a point."""
+    context, output = _number(point["num_ctx"]), _number(point["output_tokens"])
+    prompt = _number(point["prompt_tokens"]) if "prompt_tokens" in point else None
+    for part in asked.mix:
+        yield context, part.prompt_tokens or prompt, part.output_tokens or output
+    if not asked.mix:
+        yield context, prompt, output
 
 
 def _too_few(left: Sequence[Point], requests: int, faults: Faults) -> None:
@@ -100,7 +127,7 @@ def _number(value: object) -> int:
     raise TypeError(value)
 
 
-def _has(tables: Tables, key: Path) -> bool:
-    section, name = key
-    table = tables.get(str(section))
-    return isinstance(table, dict) and name in table
+def _named(key: Path) -> str:
+    if len(key) > 1:
+        return dotted(key)
+    return f"[[{key[0]}]]" if key[0] in LISTS else f"[{key[0]}]"

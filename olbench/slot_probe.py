@@ -13,6 +13,7 @@ from olbench.workload import Batch
 
 LEAST = 4  # slots that a probe looks for at least
 MOST = 33  # requests that it sends at most, unless a cell has more streams
+LOAD_STREAMS = 8  # what is under way of a load is not known before: as many as servers have slots
 WAVE_NS = 120_000_000  # an answer should last so long: many times what it takes to hand a slot over
 PATIENCE_NS = 60_000_000_000  # requests like the first one fit into this, even one after the other
 LEAST_TOKENS, MOST_TOKENS = 16, 512
@@ -33,13 +34,21 @@ class Burst:
 
 def due(cell: Cell, placement: Placement | None, said: int | None) -> bool:
     """Whether the slots matter to this cell (or to a user who `said` how many there are) and nothing else tells them."""
-    return (placement is None or placement.parallel is None) and (cell.concurrency > 1 or said is not None)
+    matter = cell.concurrency > 1 or cell.load is not None or said is not None
+    return (placement is None or placement.parallel is None) and matter
 
 
 def size(cells: Iterable[Cell], said: int | None) -> int:
     """How many requests tell the slots for all these cells: enough for two rounds and one more, if that is not a crowd."""
-    streams = max(cell.concurrency for cell in cells)
+    streams = max(map(_streams, cells))
     return max(min(2 * max(streams, said or 0, LEAST) + 1, MOST), streams + 1)
+
+
+def _streams(cell: Cell) -> int:
+    """Requests that may be under way at once."""
+    if cell.load is None:
+        return cell.concurrency
+    return LOAD_STREAMS if cell.load.users is None else min(cell.load.users, LOAD_STREAMS)
 
 
 async def probe(api: Api, cell: Cell, burst: Burst, stop: asyncio.Event) -> tuple[Sample, ...]:

@@ -2,13 +2,13 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar, overload
+from typing import Any, overload
 
 from olbench.errors import StoreError, UsageError
 from olbench.model import (
@@ -25,10 +25,9 @@ from olbench.model import (
 )
 from olbench.readings import NO_READINGS, Readings, Series
 from olbench.store_columns import pack, unpack_points
+from olbench.store_later import Later
 from olbench.store_schema import STEPS, VERSION
 from olbench.store_values import as_json, from_json, sample_of, sample_row
-
-Part = TypeVar("Part")
 
 BUSY_S = 30.0  # a second run on the same file waits this long for the first one's commit
 
@@ -96,6 +95,15 @@ class Store:
                     for one in readings.series
                 ),
             )
+
+    def extend(self, run_id: str, plan: Plan) -> None:
+        """Add the cells, visits and notes of `plan` that the run's own plan has not; nothing that it has is changed."""
+        with self._transaction() as db:
+            row = db.execute("SELECT plan FROM run WHERE id = ?", (run_id,)).fetchone()
+            if row is None:
+                raise UsageError(f"there is no run {run_id!r} in {self._path}")
+            both = _joined(from_json(row[0], Plan), plan)
+            db.execute("UPDATE run SET plan = ? WHERE id = ?", (as_json(both), run_id))
 
     def end(self, run: Run, facts_end: Facts | None) -> None:
         """Write how a run ended; also its new beginning when it is resumed."""
@@ -194,7 +202,7 @@ class Store:
         seen = from_json(frame, Observation)
         return replace(
             seen,
-            samples=_Later(int(samples), partial(self._samples, visit)),
+            samples=Later(int(samples), partial(self._samples, visit)),
             baseline=self._readings(visit, "baseline", parts, seen.baseline),
             readings=self._readings(visit, "visit", parts, seen.readings),
         )
@@ -217,7 +225,7 @@ class Store:
                     db.execute(f"PRAGMA user_version = {version:d}")
 
     def _readings(self, visit: int, part: str, counts: Mapping[str, int], seen: Readings) -> Readings:
-        return Readings(_Later(counts.get(part, 0), partial(self._series, visit, part)), seen.absent)
+        return Readings(Later(counts.get(part, 0), partial(self._series, visit, part)), seen.absent)
 
     def _samples(self, visit: int) -> tuple[Sample, ...]:
         rows = self._query("SELECT sample, chunks FROM sample WHERE visit = ? ORDER BY id", visit)
@@ -280,39 +288,18 @@ class _Observations(Sequence[Observation]):
         return self._store.observation(self._visits[index])
 
 
-class _Later(Sequence[Part]):
-    """What a visit has many of, read when it is first asked for: most readers look at nothing but its frame."""
-
-    def __init__(self, count: int, read: Callable[[], tuple[Part, ...]]) -> None:
-        self._count = count
-        self._read = read
-
-    @cached_property
-    def _whole(self) -> tuple[Part, ...]:
-        return self._read()
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Part: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[Part, ...]: ...
-    def __getitem__(self, index: int | slice) -> Part | tuple[Part, ...]:
-        return self._whole[index]
-
-    def __iter__(self) -> Iterator[Part]:
-        return iter(self._whole)
-
-    def __eq__(self, other: object) -> bool:
-        return self._whole == other
-
-    def __hash__(self) -> int:
-        return hash(self._whole)
-
-
 def _absences(frame: Observation, seen: Observation) -> Observation:
     # The reasons travel with the frame; the series have rows of their own.
     return replace(
         frame, baseline=Readings((), seen.baseline.absent), readings=Readings((), seen.readings.absent)
+    )
+
+
+def _joined(old: Plan, new: Plan) -> Plan:
+    cells, visits = {one.id for one in old.cells}, {(one.cell, one.repeat) for one in old.visits}
+    return replace(
+        old,
+        cells=(*old.cells, *(one for one in new.cells if one.id not in cells)),
+        visits=(*old.visits, *(one for one in new.visits if (one.cell, one.repeat) not in visits)),
+        notes=tuple(dict.fromkeys((*old.notes, *new.notes))),
     )

@@ -97,11 +97,27 @@ THRESHOLDS: Mapping[str, Threshold] = {
                         "a model being paged moves hundreds of times that"),
     "held_up": Threshold(0.02, "s", "lag of olbench's own event loop above its usual one",
                          "less is a wake-up; more shifts a stamp that anybody looks at"),
+    # Whether a load came as it was meant to.
+    "late": Threshold(0.01, "s", "p99 of how late olbench sent the requests of a load",
+                      "ten times what a free core wakes up in; more, and the load is another one"),
+    "late_share": Threshold(0.1, "share", "the same as a share of the tightest bound of a service level; the larger holds",
+                            "latency counts from the due time: a tenth of the bound would be olbench's own"),
     # What memory allows.
     "roof_low": Threshold(0.15, "share", "share of the memory's bandwidth that decoding uses",
                           "engines reach half to nine tenths; far less points to a wrong placement or slow memory"),
     "roof_high": Threshold(1.1, "share", "the same, too high",
                            "more than everything: a mixture of experts, guessed tokens, or a model in the cache"),
+    # What fits into memory.
+    "ram_reserve": Threshold(2**30, "B", "RAM that is left to other programs when it is told what fits",
+                             "a browser or a build that begins meanwhile takes as much; what is beyond that is swapped"),
+    "vram_reserve": Threshold(2**30, "B", "the same of each GPU's memory",
+                              "llama.cpp leaves as much free itself, and puts layers elsewhere before it takes it"),
+    "memory_reach": Threshold(16.0, "times", "how far beyond the largest context that was measured memory is told unasked",
+                              "keys and values grow in a straight line, what is beside them need not"),
+    "memory_formula": Threshold(0.05, "share", "memory of a token of context as measured, off what the metadata give",
+                                "masks and tables beside keys and values take a few hundredths of them"),
+    "memory_off": Threshold(0.05, "share", "memory of a load off what was predicted for it",
+                            "a twentieth is what a context of the next size up would rarely hide in"),
 }
 # fmt: on
 

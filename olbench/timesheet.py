@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from olbench.arrival import Load
 from olbench.cachestate import COLD, CONTAMINATED, UNKNOWN, WARM, States, judged
 from olbench.column import Mask, Numbers
 from olbench.model import COALESCED, GOOD, TEXT, THINKING, UNSTAMPED, Cell, Observation, Record, Sample
@@ -39,10 +40,10 @@ def sheets(record: Record, cells: Container[str] | None = None) -> Iterator[tupl
     """Each visit to one of `cells` (None: to any), as it is read: never two at a time."""
     asked = {one.id: one for one in record.plan.cells if cells is None or one.id in cells}
     bars = limits(record.run.settings)
-    known = _states(record, asked, bars)
+    known, loads = _states(record, asked, bars), {one.id: one.load for one in record.plan.cells}
     for place, seen in enumerate(record.observations):
         if cells is None or seen.visit.cell in asked:
-            yield seen, _sheet(seen, known.get(place), bars)
+            yield seen, _sheet(seen, known.get(place), bars, loads.get(seen.visit.cell))
 
 
 def _states(record: Record, asked: Mapping[str, Cell], bars: Mapping[str, float]) -> dict[int, States]:
@@ -66,9 +67,9 @@ def _good(seen: Observation, phase: str) -> list[Sample]:
     return [one for one in seen.samples if one.phase == phase and one.outcome in GOOD]
 
 
-def _sheet(seen: Observation, known: States | None, bars: Mapping[str, float]) -> Sheet:
+def _sheet(seen: Observation, known: States | None, bars: Mapping[str, float], load: Load | None) -> Sheet:
     samples = tuple(seen.samples)
-    told = columns(samples)
+    told = columns(samples, load)
     found, states = parts(told), _widened(samples, told, known, bars)
     return Sheet(
         parts=found,

@@ -11,11 +11,7 @@ from numpy.typing import NDArray
 from olbench import series
 from olbench.findings import Value
 from olbench.gates import SLOWED
-from olbench.model import (
-    TEXT,
-    THINKING,
-    Observation,
-)
+from olbench.model import TEXT, THINKING, Observation
 from olbench.readings import Readings
 from olbench.sample_columns import Samples
 from olbench.series import Line
@@ -24,6 +20,7 @@ STEPPED = Value(
     None, "the wall clock was set during a response of the visit, which spoils the kernel's stamps"
 )
 NONE_GOOD = Value(None, "no measured sample went through")
+NO_SPAN = Value(None, "it took no time at all")
 NO_TOKENS = Value(None, "the server sent no eval_count")
 NO_PLACEMENT = Value(None, "it was not seen where the server put the model")
 NO_BEAT = Value(None, "no beat of the probe fell into the measured time")
@@ -49,6 +46,14 @@ class Visited:
 
     seen: Observation
     good: Samples
+    flow: Samples | None = (
+        None  # of a cell with a load: those of the warm-up too, which reach into the measured time
+    )
+
+    def coming(self) -> tuple[int, int] | None:
+        """From when the first measured request was due to when the last one was; None where that is no span."""
+        dues = [one.wanted_ns for one in self.seen.samples if one.phase == "measured"]
+        return (min(dues), max(dues)) if dues and min(dues) < max(dues) else None
 
     def window(self) -> tuple[int, int] | None:
         """First send and last byte of the good samples; None when there are none."""
@@ -62,8 +67,10 @@ class Visited:
 
 
 def throughput(visited: Visited) -> Value:
-    """Tokens a second of all streams together, without ramp-up and run-out where there are samples enough."""
+    """Tokens a second of all requests together, without ramp-up and run-out where that can be."""
     good, span, made = visited.good, visited.window(), visited.tokens()
+    if visited.flow is not None and span is not None:
+        return _flow(visited.flow, visited.coming() or span)
     if span is None:
         return NONE_GOOD
     if made is None:
@@ -71,23 +78,34 @@ def throughput(visited: Visited) -> Value:
     if good.stepped.any():
         return STEPPED
     steady = _steady(good)
-    if steady is not None:
-        start, end = steady
-        return Value(_made_between(good, start, end) / ((end - start) / 1e9))
-    return _per_second(made, span)
+    return _per_second(made, span) if steady is None else _per_second(_made_between(good, *steady), steady)
 
 
 def requests_per_s(visited: Visited) -> Value:
-    """Requests a second that went through, ramp and all."""
+    """Requests a second that went through, ramp and all where they come from streams."""
     span = visited.window()
+    if visited.flow is not None and span is not None:
+        start, end = visited.coming() or span
+        ended = visited.flow.end_ns
+        done = int(np.count_nonzero((ended > start) & (ended <= end)))
+        return STEPPED if visited.flow.stepped.any() else _per_second(done, (start, end))
     if span is None:
         return NONE_GOOD
     return STEPPED if visited.good.stepped.any() else _per_second(len(visited.good.lines), span)
 
 
-def _per_second(amount: int, span: tuple[int, int]) -> Value:
+def _flow(flow: Samples, span: tuple[int, int]) -> Value:
+    """Tokens a second that arrived in the span, whichever request they belong to."""
+    if flow.stepped.any():
+        return STEPPED
+    if np.isnan(flow.eval_count).any():
+        return NO_TOKENS
+    return _per_second(_made_between(flow, *span), span)
+
+
+def _per_second(amount: float, span: tuple[int, int]) -> Value:
     start, end = span
-    return Value(amount / ((end - start) / 1e9)) if end > start else Value(None, "it took no time at all")
+    return Value(amount / ((end - start) / 1e9)) if end > start else NO_SPAN
 
 
 def _steady(good: Samples) -> tuple[int, int] | None:

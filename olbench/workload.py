@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from olbench import passages
+from olbench.arrival import parts
 from olbench.model import Cell, Message, Phase, Prompt, Request
 from olbench.passages import Language
 from olbench.ports import Prompts
@@ -75,22 +76,34 @@ def requests(
     warmup: int,
     measured: int,
     cold: bool,
+    mix: Sequence[Prompts] = (),
 ) -> tuple[Request, ...]:
     """All requests of one visit: the one that carries the load if `cold`, the warm-ups, the measured ones.
+
+    `mix` has the prompts of each part of the cell's mix; the first part carries the load, the others are drawn.
 
     Pure: the same arguments give the same bytes. `run_nonce` must be new for each execution, a resumed one too;
     otherwise a prompt could meet a server that still remembers it.
     """
     counts: tuple[tuple[Phase, int], ...] = (("cold", int(cold)), ("warmup", warmup), ("measured", measured))
     phases = [phase for phase, count in counts for _ in range(count)]
+    weights = tuple(share.weight for share in cell.mix)
+    drawn = parts(weights, warmup + measured, f"{seed}/{repeat}")
+    sources = mix or (prompts,)
     return tuple(
-        Request(index, phase, prompts.prompt(index, _nonce(cell, seed, repeat, index, run_nonce)))
-        for index, phase in enumerate(phases)
+        Request(
+            index,
+            phase,
+            sources[part].prompt(index, nonce(cell, seed, repeat, str(index), run_nonce)),
+            part,
+        )
+        for index, (phase, part) in enumerate(zip(phases, (0,) * cold + drawn, strict=True))
     )
 
 
-def _nonce(cell: Cell, seed: int, repeat: int, index: int, run_nonce: str) -> str:
-    return "" if cell.cache == "warm" else f"{seed} {cell.id} {repeat} {index} {run_nonce}"
+def nonce(cell: Cell, seed: int, repeat: int, what: str, run_nonce: str) -> str:
+    """What draws the words that open a prompt; "" in a warm cell, where prompts are to be alike."""
+    return "" if cell.cache == "warm" else f"{seed} {cell.id} {repeat} {what} {run_nonce}"
 
 
 def _under(system: str | None, messages: tuple[Message, ...]) -> tuple[Message, ...]:

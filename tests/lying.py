@@ -69,7 +69,8 @@ async def _record(script: Script, of: Cell, said: dict[str, Any]) -> Record:
     async with Scripted(script, kernel=False) as server:
         api = Ollama(server.url, kernel_stamps=False)
         try:
-            cards = (await api.card(of.model),)
+            names = dict.fromkeys((of.model, *(share.model for share in of.mix)))
+            cards = tuple([await api.card(name) for name in names])
             bench = Bench(
                 api=api,
                 plan=plan,

@@ -25,6 +25,9 @@ VERBS = (
     "baseline",
     "ab",
     "history",
+    "size",
+    "capacity",
+    "fit",
 )
 WHOLE = 'question = "Does it?"\n[server]\nurl = "http://127.0.0.1:9"\n[sweep]\nmodel = "m:1b"\n'
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import virtual
@@ -11,8 +13,9 @@ from pretend import SECOND, Fault, Habits, Pretend
 from records import cell
 from virtual import START_NS
 
+from olbench.arrival import Talk
 from olbench.clock import now
-from olbench.drive import Taken, closed_loop, decoded, open_loop
+from olbench.drive import Question, Taken, closed_loop, decoded, open_loop, sessions
 from olbench.model import Message, Prompt, Request, Sample
 from olbench.ports import Reply, Wire
 
@@ -234,6 +237,80 @@ def test_as_many_moments_as_requests_are_needed() -> None:
 
     with pytest.raises(ValueError, match="zip"):
         virtual.run(story())
+
+
+# --- sessions -----------------------------------------------------------------------------------------------------
+
+
+def conversed(
+    *talks: Talk, span: float = 60.0, stop_at: float | None = None, faults: dict[int, Fault] | None = None
+) -> tuple[tuple[Sample, ...], list[tuple[int, int, int]]]:
+    """The samples, and what was asked for: user, turn and answers so far."""
+    asked_for: list[tuple[int, int, int]] = []
+
+    async def story() -> tuple[Sample, ...]:
+        api, stop = Pretend(Habits(load_ns=0, faults=faults or {})), asyncio.Event()
+        if stop_at is not None:
+            asyncio.get_running_loop().call_later(stop_at, stop.set)
+
+        def ask(talk: Talk, turn: int, said: Sequence[str], _: int) -> Question:
+            asked_for.append((talk.user, turn, len(said)))
+            plain = requests(len(asked_for))[-1]
+            return Question(cell(), api.encode(cell(), replace(plain, turn=turn)))
+
+        ends = {"span_ns": round(span * SECOND), "timeout_ns": 30 * SECOND, "stop": stop}
+        return await sessions(api, talks, ask, **ends)  # type: ignore[arg-type]  # three kinds in one dict
+
+    return virtual.run(story()), asked_for
+
+
+def since(seen: Sequence[Sample]) -> list[float]:
+    """When they were due, in seconds from the beginning, which is 50 ms after all was ready."""
+    return [round((one.wanted_ns - START_NS) / SECOND - 0.05, 3) for one in seen]
+
+
+def test_a_question_is_due_when_the_user_has_thought_about_the_answer() -> None:
+    seen, asked_for = conversed(Talk(4, SECOND, (2 * SECOND, SECOND), 0))
+    # An answer takes 148 ms.
+    assert since(seen) == [1.0, 3.148, 4.296]
+    assert [(one.stream, one.turn) for one in seen] == [(4, 0), (4, 1), (4, 2)]
+    assert asked_for == [(4, 0, 0), (4, 1, 1), (4, 2, 2)]
+
+
+def test_a_conversation_begins_when_the_one_before_has_ended() -> None:
+    talks = [Talk(0, 0, (3 * SECOND,), 0), Talk(0, SECOND, (), 0), Talk(1, SECOND, (), 0)]
+    seen, _ = conversed(*talks)
+    assert [(one.stream, due) for one, due in zip(seen, since(seen), strict=True)] == [
+        (0, 0.0),
+        (1, 1.0),
+        (0, 3.148),
+        (0, 3.296),
+    ]
+
+
+def test_no_question_falls_due_after_the_span_and_those_under_way_are_answered() -> None:
+    seen, _ = conversed(Talk(0, 0, (SECOND, 0), 0), Talk(0, 5 * SECOND, (), 0), span=1.2)
+    assert since(seen) == [0.0, 1.148]
+    assert [one.outcome for one in seen] == ["ok", "ok"]
+
+
+def test_a_failed_answer_ends_the_conversation_and_not_the_user() -> None:
+    seen, _ = conversed(Talk(0, 0, (SECOND, SECOND), 0), Talk(0, 9 * SECOND, (), 0), faults={1: "busy"})
+    assert [one.outcome for one in seen] == ["ok", "queue_full", "ok"]
+    assert since(seen) == [0.0, 1.148, 9.0]
+
+
+def test_a_stop_ends_sessions_and_keeps_what_came() -> None:
+    seen, _ = conversed(
+        Talk(0, 0, (SECOND,), 0), Talk(1, SECOND, (), 0), Talk(2, 9 * SECOND, (), 0), stop_at=1.1
+    )
+    assert [one.outcome for one in seen] == ["ok", "cancelled"]
+    assert len(seen[1].chunks) > 0
+
+
+def test_a_bug_in_sessions_is_not_lost() -> None:
+    with pytest.raises(ValueError, match="a bug"):
+        conversed(Talk(0, 0, (), 0), Talk(1, 0, (), 0), faults={1: "bug"})
 
 
 class Curious(Pretend):

@@ -1,12 +1,11 @@
 """Estimates against hand calculations."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 from cards import PLAIN
 
-from olbench import estimate, kv, plan, scenario
+from olbench import estimate, plan, scenario
 from olbench.estimate import Memory, Rates
 
 TEXT = """question = "How long?"
@@ -85,46 +84,3 @@ def test_memory_that_cannot_be_told_is_none_with_the_reason() -> None:
     part = estimate.memory(made.cells[0], replace(PLAIN, kv_bytes_per_token=None), 1)
     assert (part.total, part.weights, part.context) == (None, PLAIN.size, None)
     assert part.reason == "the model's metadata do not say how much memory a token of context takes"
-
-
-LLAMA: Mapping[str, object] = {
-    "general.architecture": "llama",
-    "llama.block_count": 28,
-    "llama.embedding_length": 3072,
-    "llama.attention.head_count": 24,
-    "llama.attention.head_count_kv": 8,
-    "llama.attention.key_length": 128,
-    "llama.attention.value_length": 128,
-}
-
-
-def _without(*keys: str) -> dict[str, object]:
-    return {key: value for key, value in LLAMA.items() if key.split(".")[-1] not in keys}
-
-
-@pytest.mark.parametrize(
-    ("model_info", "bytes_per_token"),
-    [
-        (LLAMA, 28 * 8 * (128 + 128) * 2),
-        (_without("key_length", "value_length"), 28 * 8 * (3072 / 24 * 2) * 2),
-        ({**LLAMA, "llama.attention.value_length": 64}, 28 * 8 * (128 + 64) * 2),
-        ({**LLAMA, "llama.attention.head_count_kv": [8] * 14 + [4] * 14}, (14 * 8 + 14 * 4) * 256 * 2),
-        (
-            {**_without("key_length", "value_length"), "llama.attention.head_count": [24] * 28},
-            28 * 8 * 256 * 2,
-        ),
-        ({**LLAMA, "llama.attention.sliding_window": 0}, 28 * 8 * 256 * 2),
-        ({**LLAMA, "llama.attention.head_count_kv": None}, None),  # an array that the server left out
-        ({**LLAMA, "llama.attention.head_count_kv": [8] * 3}, None),  # not one for each layer
-        ({**LLAMA, "llama.attention.head_count_kv": "8"}, None),
-        ({**LLAMA, "llama.attention.key_length": None}, None),
-        (_without("block_count"), None),
-        (_without("head_count_kv"), None),
-        ({**LLAMA, "llama.ssm.state_size": 16}, None),
-        ({**LLAMA, "llama.attention.kv_lora_rank": 512}, None),
-        ({**LLAMA, "llama.attention.sliding_window": 1024}, None),
-        ({}, None),
-    ],
-)
-def test_bytes_of_a_token_of_context(model_info: Mapping[str, object], bytes_per_token: float | None) -> None:
-    assert kv.kv_bytes_per_token(model_info) == bytes_per_token

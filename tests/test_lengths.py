@@ -12,7 +12,7 @@ from olbench import lengths
 from olbench.calibrate import Settled
 from olbench.clock import now
 from olbench.errors import ServerError
-from olbench.lengths import Text
+from olbench.lengths import Fit, Text, anchors
 from olbench.model import Cell
 from olbench.workload import Synthetic
 
@@ -97,3 +97,29 @@ def test_what_cannot_be_had_is_said_with_what_can() -> None:
         "prompts of 8 tokens cannot be made for smollm2:135m: the chat template"
     )
     assert str(caught.value).endswith("or more can")
+
+
+# --- many lengths -------------------------------------------------------------------------------------------------
+
+
+def test_between_counted_lengths_a_straight_line_tells_the_size() -> None:
+    fit = Fit(((128, 100), (512, 400), (4096, 3600)))
+    assert [fit.size(tokens) for tokens in (128, 320, 512, 2304, 4096)] == [100, 250, 400, 2000, 3600]
+    # Beyond them the nearest line goes on, and no text is shorter than none.
+    assert [fit.size(tokens) for tokens in (64, 6, 8192)] == [50, 5, 7257]
+    assert Fit(((128, 20), (256, 148))).size(40) == 0
+    assert Fit(((300, 250),)).size(300) == 250
+
+
+@pytest.mark.parametrize(
+    ("asked", "counted"),
+    [
+        ([200, 3200, 900], (200, 800, 3200)),
+        ([5, 3200], (128, 640, 3200)),
+        ([700, 700], (700,)),
+        ([5, 60], (128, 256)),
+        ([128, 128], (128,)),
+    ],
+)
+def test_three_lengths_at_most_are_counted(asked: list[int], counted: tuple[int, ...]) -> None:
+    assert anchors(asked) == counted

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from records import cell, ns, observation, placement, readings, sample, series, several
 
+from olbench.arrival import Load
 from olbench.column import Column
 from olbench.findings import Value
+from olbench.gist import Gist, gist
 from olbench.metrics import METRICS, Each, Many, Whole
 from olbench.model import (
     GOOD,
@@ -322,3 +324,35 @@ def test_a_clock_that_was_set_in_mid_response_spoils_its_stamps_and_not_the_serv
     assert of_sample("decode", seen).number is not None
     for key in ("throughput", "requests_per_s"):
         assert "wall clock was set" in of_visit(key, observation(cell(), samples=(seen,))).reason
+
+
+# --- under a load ---------------------------------------------------------------------------------------------
+
+
+def under_load(*samples: Sample) -> Gist:
+    of = cell(load=Load(pattern="steady", rate=1.0))
+    return gist(observation(of, samples), load=of.load)
+
+
+def test_under_a_load_ttft_and_e2e_count_from_the_due_time() -> None:
+    found = under_load(sample(sent_s=2.0, late_s=0.5))
+    assert found.columns["ttft"].numbers == pytest.approx([0.6])
+    assert found.columns["e2e"].numbers == pytest.approx([0.74])
+    assert found.columns["tpot"].numbers == pytest.approx([0.02])
+    assert found.columns["dispatch"].numbers == pytest.approx([0.5])
+
+
+def test_under_a_load_throughput_is_what_came_while_requests_fell_due() -> None:
+    # Due at 1, 2, 3 and 4 s, 8 tokens each in 240 ms. The last one's tokens come after the last due time; those of a
+    # request of the warm-up that was still under way come within it.
+    measured = [sample(index=place, sent_s=1.0 + place) for place in range(4)]
+    early = sample(phase="warmup", sent_s=0.95)
+    assert under_load(*measured).columns["throughput"].numbers == pytest.approx([24 / 3])
+    assert under_load(*measured).columns["requests_per_s"].numbers == pytest.approx([3 / 3])
+    # The warm-up's first text comes 1.05 s, within the time; so do all of its tokens.
+    assert under_load(early, *measured).columns["throughput"].numbers == pytest.approx([32 / 3])
+    assert under_load(early, *measured).columns["requests_per_s"].numbers == pytest.approx([4 / 3])
+
+
+def test_a_load_that_came_at_once_has_its_throughput_over_the_whole_time() -> None:
+    assert under_load(sample()).columns["throughput"].numbers == pytest.approx([8 / 0.24])

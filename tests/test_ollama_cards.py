@@ -98,6 +98,7 @@ def test_what_show_says_is_joined_with_the_row() -> None:
         template_sha256=sha256(b"{{ .Prompt }}").hexdigest(),
         blob=f"sha256-{'0' * 64}",
         kv_bytes_per_token=30 * 3 * (64 + 64) * 2,
+        kv_bytes_per_slot=0.0,
         remote=None,
     )
 

@@ -14,7 +14,10 @@ WORDS = (
     "units",
     "clock",
     "readings",
+    "machines",
+    "arrival",
     "model",
+    "slo",
     "thresholds",
     "gates",
     "ports",
@@ -22,11 +25,14 @@ WORDS = (
     "weights",
     "metric_keys",
     "ab_keys",
+    "size_keys",
 )
 ASKED = (
     *("address", "options", "grid", "quantization"),
-    *("scenario_lines", "scenario_text", "scenario_keys", "scenario_check", "scenario_rules", "scenario"),
-    *("plan_models", "plan_notes", "plan", "blocks", "estimate"),
+    *("scenario_lines", "scenario_text", "scenario_values", "scenario_load_keys", "scenario_keys"),
+    *("scenario_check", "scenario_load", "scenario_load_rules", "scenario_rules", "scenario_server"),
+    *("scenario", "trace"),
+    *("plan_models", "plan_notes", "plan_words", "plan", "blocks", "gauge", "estimate"),
     *("passages_en_words", "passages_zh_words", "passages_en", "passages_zh", "passages"),
     *("calibrate", "batch", "workload"),
 )
@@ -36,24 +42,30 @@ TAKEN = (
     "probes",
     "watch",
     "prepare",
+    "hopeless",
+    "ahead",
     "drive",
     "selftest_steps",
     "selftest",
     "lengths",
     "slot_probe",
     "bench",
+    "voices",
+    "underload",
+    "lookback",
     "visit",
     "rounds",
     "run",
     "alternate",
 )
-KEPT = ("store_columns", "store_values", "store_schema", "store")
-FINDINGS = ("findings", "differences")
+KEPT = ("store_columns", "store_later", "store_values", "store_schema", "store")
+FINDINGS = ("findings", "differences", "sized")
 TOLD = (
     *("prose", "series", "column", "sample_columns", "sample_metrics", "parts", "visit_metrics", "causes"),
-    *("metrics", "slots", "prefills", "gist", "cachestate", "timesheet", "labels"),
+    *("metrics", "slots", "prefills", "together", "served", "gist", "cachestate", "timesheet", "labels"),
     *(
         "stats",
+        *("service", "portions"),
         "steady",
         "roof",
         "accuracy",
@@ -64,12 +76,28 @@ TOLD = (
         "kept",
         "answer",
         "analysis",
-        *("checked", "sides", "baseline", "setup", "margins", "pairing", "compare", "paired"),
+        *(
+            "checked",
+            "sides",
+            "baseline_load",
+            "baseline",
+            "setup",
+            "margins",
+            "pairing",
+            "compare",
+            "paired",
+        ),
         *("glance", "history"),
+        *("footprint_lines", "footprint_loads", "footprint"),
+        *("cost_terms", "cost_points", "cost_beyond", "cost_model"),
+        *("queueing", "crowd", "observed", "bottleneck", "forecast"),
+        *("published", "elsewhere"),
+        "seek",
+        *("binding", "sizing_words", "sizing"),
         "report",
     ),
 )
-SHELL = ("live", "verbs", "cli_options", "cli_compare", "cli", "__main__")
+SHELL = ("live", "verbs", "cli_options", "cli_compare", "cli_sizing", "cli", "__main__")
 ROWS = (*WORDS, *ASKED, *TAKEN, *KEPT, *FINDINGS, *TOLD, *SHELL)
 
 # Library -> the parts that may import it.
@@ -77,8 +105,8 @@ DOORS = {
     "httpx": {"apis"},
     "httptools": {"apis"},
     "sqlite3": {"store"},
-    "tomllib": {"scenario_text", "scenario_lines"},
-    "msgspec": {"scenario_keys", "scenario_check", "apis", "store_values"},
+    "tomllib": {"scenario_text", "scenario_lines", "machines"},
+    "msgspec": {"scenario_values", "scenario_keys", "scenario_check", "trace", "apis", "store_values"},
     "psutil": {"probes", "engines"},
     "pynvml": {"probes"},
     "aiohttp": {"engines"},
@@ -87,7 +115,7 @@ DOORS = {
     "scipy": {"stats", "steady"},
     "matplotlib": {"report"},
     "jinja2": {"report"},
-    "click": {"cli_options", "cli_compare", "cli", "verbs"},
+    "click": {"cli_options", "cli_compare", "cli_sizing", "cli", "verbs"},
     "rich": {"live", "verbs"},
     # numpy is the language of the telling half; the engine's requantization speaks it too.
     "numpy": {
@@ -115,6 +143,8 @@ DOORS = {
             "kept",
             "analysis",
             "compare",
+            *("served", "service", "portions"),
+            *("together", "cost_points", "cost_beyond", "cost_model", "observed", "forecast", "binding"),
         ),
         *("report", "engines", "probes"),
     },

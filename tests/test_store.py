@@ -27,6 +27,7 @@ from olbench.readings import NO_READINGS, Readings, Series
 from olbench.store import Store
 from olbench.store_columns import pack_chunks, unpack_chunks
 from olbench.store_schema import STEPS, VERSION
+from olbench.store_values import as_json, from_json, sample_of, sample_row
 
 
 def a_run(run_id: str = "20261122-220256-quick-3f9a", name: str = "quick") -> Run:
@@ -251,3 +252,40 @@ def test_samples_and_readings_of_a_visit_are_read_when_they_are_asked_for(
         list(seen.readings.series)
     with pytest.raises(StoreError, match=r"visit 1: .*damaged"):
         seen.samples[0]
+
+
+def test_a_run_that_goes_on_gets_cells_and_visits_and_keeps_those_it_has(
+    store: Store, cell: Callable[..., Cell]
+) -> None:
+    run, old = a_run(), Plan((cell(),), (Visit(0, "c0ffee000001", 0),), 0, ("a note",))
+    store.begin(run, old, {}, [])
+    more = replace(old.cells[0], id="c0ffee000002", concurrency=9)
+    fresh = Visit(7, more.id, 0)
+    store.extend(run.id, Plan((*old.cells, more), (*old.visits, fresh), 0, ("another note",)))
+    store.extend(run.id, Plan((more,), (fresh,), 0, ()))
+    plan = store.record(run.id).plan
+    assert plan.cells == (*old.cells, more)
+    assert plan.visits == (*old.visits, fresh)
+    assert plan.notes == (*old.notes, "another note")
+    with pytest.raises(UsageError, match="no run 'gone'"):
+        store.extend("gone", old)
+
+
+def test_a_visit_that_was_given_up_and_the_turn_of_a_sample_come_back(
+    store: Store, cell: Callable[..., Cell]
+) -> None:
+    store.begin(a_run(), Plan((cell(),), (), 0, ()), {}, [])
+    store.append(a_run().id, a_visit(cut_short=True, samples=(a_sample(turn=2, part=1),)))
+    (seen,) = store.record(a_run().id).observations
+    assert seen.cut_short
+    assert [(one.turn, one.part) for one in seen.samples] == [(2, 1)]
+
+
+def test_what_was_kept_before_there_were_loads_reads_as_without_them(cell: Callable[..., Cell]) -> None:
+    text, chunks = sample_row(a_sample())
+    old = text.replace(',"part":0', "").replace(',"turn":0', "")
+    assert "turn" not in old
+    assert sample_of(old, chunks) == a_sample()
+    old = as_json(cell()).replace(',"load":null', "").replace(',"mix":[]', "")
+    assert "mix" not in old
+    assert from_json(old, Cell) == cell()

@@ -154,5 +154,5 @@ def test_every_flag_of_the_run_says_what_to_do() -> None:
     )
     assert [flag.action for flag in validity.of_run(seen, 1)] == [
         "plug the machine in and run again",
-        "`olbench run --resume RUN` takes what was not taken",
+        "`olbench run --resume RUN`, of a search `olbench size --resume RUN`, takes what was not taken",
     ]

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from olbench import passages
+from olbench.arrival import Share
 from olbench.model import Cell, Message, Prompt, Request
 from olbench.passages import Language
 from olbench.ports import Prompts
@@ -183,3 +184,17 @@ def test_a_chinese_prompt_is_opened_by_chinese_words() -> None:
 def test_a_synthetic_prompt_is_called_synthetic() -> None:
     assert TEXT.prompt(3, "n").name == "synthetic"
     assert TEXT.names() == ("synthetic",)
+
+
+def test_the_parts_of_a_mix_come_by_weight_with_prompts_of_their_own() -> None:
+    share = Share(model="m:1b", base="m:1b", quantization=None, weight=3, prompt_tokens=9, output_tokens=9)
+    mixed = replace(CELL, mix=(share, replace(share, weight=1)))
+    sources = (TEXT, Synthetic("en", 20, 7, None))
+    asked = requests(
+        mixed, TEXT, seed=1, repeat=0, run_nonce="run", warmup=10, measured=90, cold=True, mix=sources
+    )
+    drawn = [one.part for one in asked]
+    assert drawn[0] == 0  # carries the load
+    assert 15 <= sum(drawn) <= 35
+    lengths = [len(text.split()) for text in said(asked)]
+    assert all((length < 100) == (part == 1) for length, part in zip(lengths, drawn, strict=True))

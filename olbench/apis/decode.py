@@ -52,6 +52,8 @@ def sample(cell: Cell, wire: Wire, reply: Reply, stream: int) -> Sample:
         counts=read.counts,
         text="".join(read.text),
         thinking="".join(read.thinking),
+        part=wire.request.part,
+        turn=wire.request.turn,
     )
 
 

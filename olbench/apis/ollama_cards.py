@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from olbench.kv import kv_bytes_per_token
+from olbench.kv import cache
 from olbench.model import ModelCard, Resident
 from olbench.weights import experts, touched
 
@@ -24,6 +24,7 @@ def of_show(model: str, answer: Mapping[str, Any], row: ModelCard | None) -> Mod
     arch = _text(info.get("general.architecture"))
     template = _text(answer.get("template"))
     capabilities = answer.get("capabilities")
+    context = cache(info, answer.get("tensors"))
     return ModelCard(
         name=row.name if row else model,
         digest=row.digest if row else None,
@@ -39,7 +40,8 @@ def of_show(model: str, answer: Mapping[str, Any], row: ModelCard | None) -> Mod
         system=_text(answer.get("system")),
         template_sha256=sha256(template.encode()).hexdigest() if template else None,
         blob=_blob(_text(answer.get("modelfile")) or ""),
-        kv_bytes_per_token=kv_bytes_per_token(info),
+        kv_bytes_per_token=None if context is None else context.per_token,
+        kv_bytes_per_slot=None if context is None else context.per_slot,
         remote=_text(answer.get("remote_host")) or (row.remote if row else None),
         touched=touched(answer.get("tensors"), experts(info)),
         experts=experts(info),

@@ -27,9 +27,10 @@ from olbench.engines.scripted_asked import OLLAMA, OPENAI, Wanted, wanted
 from olbench.engines.scripted_client import Client
 from olbench.engines.scripted_faults import FAULTS
 from olbench.engines.scripted_lies import Lies, Manner, manner
-from olbench.engines.scripted_rhythm import Rhythm, Speech, exact_loop
+from olbench.engines.scripted_memory import Held, Memory
+from olbench.engines.scripted_rhythm import Crowd, Rhythm, Speech, exact_loop
 from olbench.engines.scripted_script import TEMPLATE_TOKENS, VERSION, Script, Truth
-from olbench.engines.scripted_talk import Counts, Events, Ndjson, Talk
+from olbench.engines.scripted_talk import TOKEN, Counts, Events, Ndjson, Talk
 from olbench.errors import EngineError
 
 __all__ = ["TEMPLATE_TOKENS", "VERSION", "Script", "Scripted", "Truth", "main"]
@@ -43,7 +44,6 @@ class Scripted:
     def __init__(self, script: Script, *, port: int = 0, kernel: bool | None = None) -> None:
         """Nothing listens before `start`. `kernel` False stamps requests by `now()` alone; None takes what there is."""
         self.script = script
-        self.resident: dict[str, int] = {}  # model -> context
         self.truth: list[Truth] = []
         self.bodies: list[dict[str, Any]] = []  # measuring requests as they came
         self.url = ""
@@ -51,11 +51,17 @@ class Scripted:
         self._kernel = kernel
         self._listener: socket.socket | None = None
         self._served = 0
-        self._slots = asyncio.Semaphore(script.slots)
-        self._loading = asyncio.Lock()
+        self._memory = Memory(script)
         self._rhythm = Rhythm()
-        self._seen: set[str] = set()
+        self._crowd = Crowd(script.sharing)
+        self._reading = asyncio.Lock()
+        self._frozen = 0  # until then
         self._open: set[asyncio.Task[None]] = set()
+
+    @property
+    def resident(self) -> dict[str, int]:
+        """The models in memory with their contexts."""
+        return self._memory.contexts()
 
     async def start(self) -> str:
         """Listen on loopback; the URL. Raises EngineError."""
@@ -82,7 +88,7 @@ class Scripted:
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
-        self.resident.clear()
+        self._memory.clear()
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -147,7 +153,7 @@ class Scripted:
                 await self._show(asked.body, client)
                 return
             case "/api/pull":
-                await _pull(client)
+                await lists.pull(client)
                 return
             case path if path in OLLAMA or path in OPENAI:
                 await self._measure(asked, client)
@@ -193,51 +199,48 @@ class Scripted:
         if fault is not None:
             await FAULTS[fault](client, talk)
             return
+        if how.freeze_ns:
+            self._rhythm.hold(how.freeze_ns)
+            self._frozen = now() + how.freeze_ns
         if how.reload:
-            self.resident.pop(want.model, None)
-        await self._load(want)
-        await self._generate(want, client, talk, truth, how, loaded=now())
+            self._memory.forget(want.model)
+        async with self._memory.lent(want.model, want.context) as held:
+            await self._generate(want, client, talk, truth, how, held=held)
 
     async def _load_or_unload(self, want: Wanted, client: Client) -> None:
         if want.leave:
-            self.resident.pop(want.model, None)
+            self._memory.forget(want.model)
         else:
-            await self._load(want)
+            async with self._memory.lent(want.model, want.context):
+                pass
         reason = "unload" if want.leave else "load"
         said = {"model": want.model, "response": "", "done": True, "done_reason": reason}
         await client.send(http.answer(said))
 
-    async def _load(self, want: Wanted) -> None:
-        context = min(want.context, self.script.context_length)
-        async with self._loading:
-            if self.resident.get(want.model) != context:
-                self._seen.clear()
-                await sleep_until(now() + self.script.load_ns)
-                self.resident[want.model] = context
-
     async def _generate(
-        self, want: Wanted, client: Client, talk: Talk, truth: Truth, how: Manner, *, loaded: int
+        self, want: Wanted, client: Client, talk: Talk, truth: Truth, how: Manner, *, held: Held
     ) -> None:
-        script = self.script
+        script, loaded = self.script, now()
         tokens = want.tokens if script.tokens is None else min(want.tokens, script.tokens)
-        cached = want.prompt_tokens - 1 if how.cached or want.prompt in self._seen else 0
         gap = round(script.itl_ns * how.pace * how.slower)
-        async with self._slots:
-            if how.queue_ns:
-                await sleep_until(now() + how.queue_ns)
+        async with held.slots:
+            await sleep_until(max(now(), self._frozen) + how.queue_ns)
+            cached = want.prompt_tokens - 1 if how.cached else held.cached(want.prompt)
             start = now()
-            uncached_ns = round((want.prompt_tokens - cached) * script.prefill_ns_per_token * how.pace)
-            first = start + (uncached_ns if script.ttft_ns is None else script.ttft_ns)
+            reading_ns = round((want.prompt_tokens - cached) * script.prefill_ns_per_token * how.pace)
+            first = await self._read(reading_ns if script.ttft_ns is None else script.ttft_ns)
             if want.stream:
-                sends, pause = truth.sends_ns, how.pause_ns
-                speech = Speech(client, talk.token, tokens, first=first, gap=gap, sends=sends, pause=pause)
-                await speech.in_rhythm(self._rhythm)
+                crowd, sends, pause = self._crowd, truth.sends_ns, how.pause_ns
+                speech = Speech(
+                    client, talk.token, tokens, first=first, gap=gap, sends=sends, crowd=crowd, pause=pause
+                )
+                first = await speech.in_rhythm(self._rhythm)
             else:
-                await sleep_until(first + max(0, tokens - 1) * gap + how.pause_ns)
+                await self._rhythm.passing(first - now() + max(0, tokens - 1) * gap + how.pause_ns)
             ended = now()
             if script.final_ns:
                 await sleep_until(ended + script.final_ns)
-        self._seen.add(want.prompt)
+        held.keep(want.prompt, TOKEN * tokens)
         counts = Counts(
             prompt=want.prompt_tokens,
             cached=cached if script.tells_cached else None,
@@ -253,12 +256,14 @@ class Scripted:
         else:
             truth.sends_ns.append(await client.send(http.answer(talk.whole(counts))))
 
-
-async def _pull(client: Client) -> None:
-    # As Ollama says it of a name that its registry has not: inside a 200.
-    lines = ({"status": "pulling manifest"}, {"error": "pull model manifest: file does not exist"})
-    said = b"".join(http.chunk(json.dumps(one).encode() + b"\n") for one in lines)
-    await client.send(Ndjson.head + said + http.END)
+    async def _read(self, reading_ns: int) -> int:
+        """When the first token of an answer is due whose prompt takes so long to be read from now on."""
+        if not self.script.one_engine:
+            return now() + reading_ns
+        async with self._reading:
+            self._rhythm.hold(reading_ns)
+            await self._rhythm.passing(reading_ns)
+            return now()
 
 
 # --- a server in a process of its own -----------------------------------------------------------------------------

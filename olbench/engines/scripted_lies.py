@@ -24,6 +24,10 @@ class Lies:
     step: float = 0.0
     stall_at: int | None = None  # nothing comes for `stall_ns` in the middle of this answer
     stall_ns: int = 0
+    freeze_at: int | None = (
+        None  # when this request comes the whole server stops: what it was doing comes later by
+    )
+    freeze_ns: int = 0  # so much, what comes meanwhile waits for the end (loads alone go on)
     overstated: float = 0.0  # eval_duration is told longer by this share
 
 
@@ -37,6 +41,7 @@ class Manner:
     reload: bool
     queue_ns: int
     pause_ns: int  # in the middle of the answer
+    freeze_ns: int  # of the whole server, when it comes
     told_eval: float  # factor on the eval_duration that is told
 
 
@@ -50,6 +55,7 @@ def manner(lies: Lies, noise: float, seed: int, number: int) -> Manner:
         reload=lies.reload_at == number,
         queue_ns=lies.queue_ns if _since(lies.queue_from, number) else 0,
         pause_ns=lies.stall_ns if lies.stall_at == number else 0,
+        freeze_ns=lies.freeze_ns if lies.freeze_at == number else 0,
         told_eval=1 + lies.overstated,
     )
 

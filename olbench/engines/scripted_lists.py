@@ -1,9 +1,13 @@
 """What a scripted server says of its models."""
 
+import json
 from hashlib import sha256
 from typing import Any
 
+from olbench.engines import scripted_http as http
+from olbench.engines.scripted_client import Client
 from olbench.engines.scripted_script import VERSION, Script
+from olbench.engines.scripted_talk import Ndjson
 
 
 def version(script: Script, served: int) -> str:
@@ -51,3 +55,11 @@ def openai(script: Script) -> dict[str, Any]:
     """All models, as /v1/models lists them."""
     rows = [{"id": name, "object": "model", "created": 0, "owned_by": "library"} for name in script.models]
     return {"object": "list", "data": rows}
+
+
+async def pull(client: Client) -> None:
+    """Answer a pull: there is no such model."""
+    # As Ollama says it of a name that its registry has not: inside a 200.
+    lines = ({"status": "pulling manifest"}, {"error": "pull model manifest: file does not exist"})
+    said = b"".join(http.chunk(json.dumps(one).encode() + b"\n") for one in lines)
+    await client.send(Ndjson.head + said + http.END)

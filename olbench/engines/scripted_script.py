@@ -24,7 +24,19 @@ class Script:
     final_ns: int = 0  # from the last token to the line that ends the answer
     tokens: int | None = None  # the most that an answer has; None: as many as were asked for
     load_ns: int = 20_000_000
-    slots: int = 2
+    # A gap between two tokens lasts itl_ns * (1 + sharing * (n - 1)), n answers being decoded (their first token is due
+    # and their last is not sent) when it begins, its own among them: 0 is a machine for each slot, 1 one for all.
+    sharing: float = 0.0
+    # One engine for all: prompts are read one after the other, and no token of an answer comes meanwhile. Else a slot
+    # reads its prompt at its own pace, whatever the others do.
+    one_engine: bool = False
+    slots: int = 2  # of each model; requests wait for one in the order in which they came
+    # What was said in a conversation (prompt and answer) is not read again when it goes on, in whatever slot. Else
+    # only a prompt that is the same as one before comes from the cache. A load forgets.
+    conversations: bool = False
+    max_loaded: int | None = (
+        None  # models in memory; for one more, the one unused for longest leaves when it is idle
+    )
     tells_cached: bool = True  # whether final lines carry prompt_eval_cached_count
     parameters: str = ""  # the text that /api/show gives
     token: str | None = None  # requests without it are refused; None: it asks for none

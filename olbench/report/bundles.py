@@ -11,7 +11,7 @@ from olbench.report.wording import plain
 
 MOST_SERIES = 8  # more colours than this cannot be told apart
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-_FIRST = ("concurrency", "num_ctx", "prompt_tokens", "output_tokens")
+_FIRST = ("concurrency", "users", "rate", "num_ctx", "prompt_tokens", "output_tokens")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from olbench.report.charts.canvas import Chart
 from olbench.report.exports import as_json
 from olbench.report.overview import Overview, overview
 from olbench.report.reasons import reasons
-from olbench.report.tables import Group, Table, method, seen, tails, world
+from olbench.report.tables import Group, Table, loads, method, seen, tails, world
 from olbench.report.tables.exact import Exact, exact
 from olbench.report.tables.flags import of_run
 from olbench.report.tables.given import given
@@ -41,6 +41,7 @@ class Page:
     flags: tuple[Flag, ...]  # that concern the whole run
     trust: Checks
     cells: Overview
+    loads: tuple[tuple[str, Table], ...]  # how they were served: titles and tables, only those with rows
     drawn: tuple[Drawn, ...]
     absent: tuple[str, ...]
     given: Table
@@ -79,6 +80,7 @@ def _page(findings: Findings) -> Page:
         flags=of_run(findings),
         trust=checks(findings),
         cells=overview(findings),
+        loads=_loads(findings),
         drawn=_drawn(findings),
         absent=seen.absent(findings),
         given=given(findings),
@@ -101,6 +103,16 @@ def _page(findings: Findings) -> Page:
         run=plain(run.id),
         olbench=plain(run.olbench),
     )
+
+
+def _loads(findings: Findings) -> tuple[tuple[str, Table], ...]:
+    tables = (
+        ("Service level", loads.levels(findings)),
+        ("Loads", loads.served(findings)),
+        ("Parts of the mix", loads.parts(findings)),
+        ("Turns of conversations", loads.turns(findings)),
+    )
+    return tuple((title, table) for title, table in tables if table.rows)
 
 
 _ENTRIES = {"samples": "samples", "by_prompt": "results by prompt"}

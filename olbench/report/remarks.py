@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
+from olbench.arrival import Load
 from olbench.findings import CellFinding, Findings, Slots
+from olbench.labels import come
 from olbench.prose import counted, listed, ranked
 from olbench.report.amounts import merged
 from olbench.report.quantities import COLUMNS, Quantity, first
 from olbench.report.reasons import ranked_reasons
 from olbench.report.tables import which
 from olbench.report.wording import plain
+from olbench.units import words
 
 Alike = TypeVar("Alike", bound=Hashable)
 
@@ -20,6 +23,7 @@ def remarks(findings: Findings, shown: Sequence[Quantity]) -> tuple[str, ...]:
     cells = findings.cells
     return (
         *_named(findings),
+        *_loads(cells, findings.axes),
         *_marked(cells),
         *_slots(cells),
         *_cut(cells),
@@ -31,10 +35,31 @@ def remarks(findings: Findings, shown: Sequence[Quantity]) -> tuple[str, ...]:
 
 def _named(findings: Findings) -> list[str]:
     """What the labels leave unsaid."""
-    if "concurrency" not in findings.axes:
+    if "concurrency" not in findings.axes or all(found.cell.load for found in findings.cells):
         return []
     most = max(found.cell.concurrency for found in findings.cells)
     return [f"×{most}: {most} requests at a time, each on a stream of its own."]
+
+
+def _loads(cells: Sequence[CellFinding], axes: Sequence[str]) -> list[str]:
+    """How requests come where no stream waits for its answer to send the next."""
+    found = _alike(cells, lambda one: _load(one.cell.load, axes) if one.cell.load else None)
+    many = len(found) > 1 or any(len(places) < len(cells) for places in found.values())
+    return [
+        f"{said}{f' ({which(places, len(cells))})' if many else ''}; latency counts from the moment when a request fell due."
+        for said, places in found.items()
+    ]
+
+
+def _load(one: Load, axes: Sequence[str]) -> str:
+    """A load in words, without what the labels of cells say of it."""
+    if one.pattern == "sessions":
+        think = words(None if one.think_ns is None else one.think_ns / 1e9, "s", 2)
+        people = "" if one.users is None or "users" in axes else f"{come('users', one.users)}, each with "
+        hourly = f"{one.questions_per_hour:g} questions an hour" if one.questions_per_hour else "questions"
+        return f"Load: {people}{hourly} in conversations of {one.turns}, {think} of thought between them on average"
+    rate = "" if one.rate is None or "rate" in axes else f", {come('rate', one.rate)}"
+    return f"Load: {one.pattern}{rate}"
 
 
 def _marked(cells: Sequence[CellFinding]) -> list[str]:
@@ -59,7 +84,7 @@ def slots_of(slots: Slots) -> tuple[str, str]:
 
 def _slots(cells: Sequence[CellFinding]) -> list[str]:
     """How many requests the server computes at the same time, where more than one was asked of it."""
-    if all(found.cell.concurrency == 1 for found in cells):
+    if all(found.cell.concurrency == 1 and found.cell.load is None for found in cells):
         return []
     found = _alike(cells, lambda one: slots_of(one.slots) if one.slots and one.visits_taken else None)
     parts = [

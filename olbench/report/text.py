@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from olbench.accuracy import verdict
 from olbench.findings import Failure, Findings, Flag
-from olbench.labels import labels
+from olbench.labels import labels, loaded
 from olbench.model import ModelCard, Plan, Resident, Run
 from olbench.prose import counted, listed
+from olbench.report import loads_text
 from olbench.report.columns import WIDTH, Column, cut, grid, painted, paragraph
 from olbench.report.overview import Figure, Overview, overview
 from olbench.report.tables.exact import UNKNOWN
@@ -46,6 +47,7 @@ def show(findings: Findings, *, colour: bool = False, width: int = WIDTH) -> str
         [line for part in frame if part for line in paragraph(part, width)],
         *_tables(table, colour=colour, width=width),
         _notes(table, width),
+        *loads_text.blocks(findings, width, colour=colour),
         [line for remark in table.remarks for line in paragraph(remark, width)],
         [line for sentence in _clock(findings) for line in paragraph(sentence, width)],
         _failures(findings, width),
@@ -257,6 +259,7 @@ def plan(
         Column("#", [str(place) for place, _ in enumerate(asked.cells, 1)], right=True),
         Column("cell", list(map(plain, labels(asked.cells))), least=_LEAST_LABEL),
         Column("model", [plain(cell.model) for cell in asked.cells], least=12),
+        *([Column("load", list(map(loaded, asked.cells)))] if any(one.load for one in asked.cells) else []),
         Column("visits", list(map(str, visits)), right=True),
         Column("requests", [NOTHING if one is None else f"{one.requests:,}" for one in known], right=True),
         Column(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from olbench.column import Numbers
 from olbench.findings import Flag
 from olbench.gist import Gist, Told
 from olbench.prose import counted, listed
@@ -25,11 +26,15 @@ TOGETHER = "take more `[measure] requests`: streams that begin together disturb 
 FAR_OUT = "they stay in the figures: look at the percentiles, and see what else the machine did then"
 STALLED = "see the server's log and the memory at that moment (paging, another model, a sleeping disk), and run again"
 
+BESIDE = 1.5  # times the longest prompt beside an answer: several may be read one after the other
+
 Why = Mapping[int, Sequence[str | None]]  # repeat -> what explains each measured sample that went through
 
 
 def told(cell: Told, why: Why | None = None) -> tuple[Flag, ...]:
     """All flags of a cell that did not stay the same. Its start-up is still in it, and is left out here where due."""
+    if cell.cell.load is not None:
+        return _under_load(cell, why or {})
     cut, reasons = startup_cut(cell), why or {}
     views = [View(cell, key) for key in OF_SAMPLES]
     changed = [flag for view in views for flag in _changes(view, cut)]
@@ -43,8 +48,25 @@ def told(cell: Told, why: Why | None = None) -> tuple[Flag, ...]:
     )
 
 
+def _under_load(cell: Told, why: Why) -> tuple[Flag, ...]:
+    """The same where requests come as they fall due: how long one takes depends on how many came just then.
+
+    So single ones, which wait or not, say nothing of the machine; the middle decode rate of a visit does, and an answer
+    that stood still longer than any prompt beside it took to read.
+    """
+    return (*_between(View(cell, "decode")), *_stalls(cell, [*_stopped(cell, _reading(cell))], why))
+
+
+def _reading(cell: Told) -> float:
+    """The longest that answers honestly stand still: the server reads another one's prompt, or loads another model."""
+    taken = [float(cell.numbers(key).max(initial=0.0)) for key in ("prefill_time", "warm_load")]
+    return BESIDE * max(taken)
+
+
 def startup_cut(cell: Told) -> int:
     """How many requests at the beginning of each visit are its start-up: the more of what decode and TTFT say."""
+    if cell.cell.load is not None:
+        return 0  # it has warm-up requests of its own
     views = [View(cell, key) for key in OF_SAMPLES]
     return max(
         startup(one.visits(), one.least("startup"), "higher" if one.rises_well else "lower") for one in views
@@ -61,11 +83,25 @@ def cannot(cell: Told) -> str:
 
 def _changes(view: View, cut: int) -> Iterator[Flag]:
     """A step between visits, else a drift, else steps that single requests show: one change is told once."""
-    # By time: a visit that was taken again is later than its number says.
+    found = list(_between(view, cut))
+    yield from found
+    if found:
+        return
+    seen = _by_time(view, cut)
+    if steps := steps_of_requests([one for _, _, one in seen], view.least("step")):
+        yield _step_flag(view, steps, [one for one, _, _ in seen])
+
+
+def _by_time(view: View, cut: int) -> list[tuple[Gist, float, Numbers]]:
+    """Visits with their middle value and those of their requests. A visit taken again is later than its number says."""
     whole = zip(view.cell.gists, view.middles(cut), view.alone(cut), strict=True)
-    seen = sorted((one for one in whole if np.isfinite(one[1])), key=lambda one: one[0].started_ns)
-    gists, visits = [one for one, _, _ in seen], [one for _, _, one in seen]
-    middles = [one for _, one, _ in seen]
+    return sorted((one for one in whole if np.isfinite(one[1])), key=lambda one: one[0].started_ns)
+
+
+def _between(view: View, cut: int = 0) -> Iterator[Flag]:
+    """A step between visits, else a drift."""
+    seen = _by_time(view, cut)
+    gists, middles = [one for one, _, _ in seen], [one for _, one, _ in seen]
     times = [(gist.started_ns - gists[0].started_ns) / 1e9 for gist in gists]
     sudden = step(middles, times, view.least("step"))
     slow = drift(middles, times, view.least("drift"))
@@ -73,8 +109,6 @@ def _changes(view: View, cut: int) -> Iterator[Flag]:
         yield _step_flag(view, [sudden], gists)
     elif slow is not None and slow.fires:
         yield _drift_flag(view, slow, timed=len(set(times)) == len(times))
-    elif steps := steps_of_requests(visits, view.least("step")):
-        yield _step_flag(view, steps, gists)
 
 
 def _drift_flag(view: View, found: Drift, *, timed: bool) -> Flag:
@@ -180,7 +214,10 @@ class _Stall:
 
 
 def _stalled(cell: Told, why: Why) -> Iterator[Flag]:
-    found = [*_stopped(cell), *_late(cell)]
+    yield from _stalls(cell, [*_stopped(cell), *_late(cell)], why)
+
+
+def _stalls(cell: Told, found: Sequence[_Stall], why: Why) -> Iterator[Flag]:
     if not found:
         return
     worst, many = max(found), len({(one.visit, one.row) for one in found})
@@ -193,11 +230,11 @@ def _stalled(cell: Told, why: Why) -> Iterator[Flag]:
     )
 
 
-def _stopped(cell: Told) -> Iterator[_Stall]:
-    """Answers that stood still."""
+def _stopped(cell: Told, least_s: float = 0.0) -> Iterator[_Stall]:
+    """Answers that stood still, for so long at least."""
     usual = View(cell, "gap").usual()
     for visit, gist in enumerate(cell.gists if usual is not None else ()):
-        rows, longest = stalls(gist.columns["gap"], usual or 0.0, cell.limits["stall"])
+        rows, longest = stalls(gist.columns["gap"], usual or 0.0, max(least_s, cell.limits["stall"]))
         for row, took in zip(rows.tolist(), longest.tolist(), strict=True):
             yield _Stall(took, visit, row, "nothing came in the middle of an answer", usual or 0.0)
 

@@ -79,11 +79,12 @@ def _middles(told: Told) -> list[float]:
 def far_out(frame: Frame) -> str:
     """How far single requests are from the middle of their cell."""
     parts = []
+    cells = [one for one in frame.cells if one.told.cell.load is None]
     for key, name in (("decode", "decode rate"), ("ttft", "time to first token")):
-        seen = [sound(one.told).numbers(key) for one in frame.cells]
+        seen = [sound(one.told).numbers(key) for one in cells]
         far = joined([np.abs(one / np.median(one) - 1) for one in seen if len(one) and np.median(one) > 0])
         parts += [f"{words(float(far.max()), 'share', 2)} ({name})"] if len(far) else []
-    count = counted(sum(len(one.prompts) for one in frame.gists), "request")
+    count = counted(sum(len(gist.prompts) for one in cells for gist in one.told.gists), "request")
     return f"none of {count} is further from the middle of its cell than {listed(parts)}" if parts else ""
 
 
@@ -130,6 +131,31 @@ NO_TEST = "no self-test was made before the run: `olbench selftest` tells how ex
 def no_clock(frame: Frame) -> str:
     """Why the clock's error is not known."""
     return "" if frame.record.selftest else NO_TEST
+
+
+LOADED = "under a load a request takes as long as others make it wait: single ones are not judged"
+
+
+def no_single(frame: Frame) -> str:
+    """Why no request can be said to be far out."""
+    return LOADED if all(one.told.cell.load is not None for one in frame.cells) else ""
+
+
+def lateness(frame: Frame) -> str:
+    """How late the requests of loads left."""
+    late = joined(
+        [visit.served.late for one in frame.cells if one.told.cell.load for visit in one.told.gists]
+    )
+    known = late[np.isfinite(late)]
+    if not len(known):
+        return ""
+    far = words(float(np.quantile(known, 0.99)), "s", 2)
+    return f"99 of 100 of {counted(len(known), 'request')} left within {far} of their due time"
+
+
+def has_loads(frame: Frame) -> bool:
+    """Whether requests had due times of their own: closed streams send when they are answered."""
+    return any(one.told.cell.load is not None for one in frame.cells)
 
 
 def no_roof(frame: Frame) -> str:

@@ -10,7 +10,9 @@ from olbench.gates import RETAKEN
 from olbench.gist import Gist, Told
 from olbench.model import GOOD
 from olbench.prose import counted, listed, tallied
+from olbench.size_keys import SEARCHED
 from olbench.stats import VISITS_NEEDED
+from olbench.validity import lengths
 from olbench.validity.check import Said, needs, spread, where
 
 OWN_PROMPTS = "own prompts have no length that was asked for"
@@ -77,12 +79,13 @@ def few(told: Told) -> Iterator[Said]:
     """Too few visits or samples for the figures that people look for."""
     every = [gist for gist in told.gists if gist.prompts]
     filled = [len(gist.prompts) for gist in every if not gist.trips] or [len(gist.prompts) for gist in every]
-    if 0 < len(filled) < VISITS_NEEDED:
+    # A search goes to each load as often as its answer needs, and has intervals of its own.
+    if 0 < len(filled) < VISITS_NEEDED and not told.settings.get(SEARCHED):
         yield Said(
             f"{counted(len(filled), 'visit')}: a typical value has an interval from {VISITS_NEEDED} on",
             action=f"set `[measure] repeats` to {VISITS_NEEDED} or more",
         )
-    streams = told.cell.concurrency
+    streams = 1 if told.cell.load else told.cell.concurrency
     if filled and streams > 1 and min(filled) < 3 * streams:
         yield Said(
             f"{min(filled)} samples in a visit on {streams} streams: system throughput includes ramp-up and run-out, which "
@@ -97,10 +100,11 @@ def few(told: Told) -> Iterator[Said]:
 def short(told: Told) -> Iterator[Said]:
     """Answers that ended before their length."""
     made = told.aligned("output_tokens")
-    less = made < told.cell.output_tokens
+    whole = lengths.answers(told)
+    less = made < whole
     if less.any():
         yield Said(
-            f"{int(less.sum())} of {counted(len(made), 'answer')} ended before {told.cell.output_tokens} tokens "
+            f"{int(less.sum())} of {counted(len(made), 'answer')} ended before {spread(whole[less], '.0f')} tokens "
             f"(the shortest after {np.nanmin(made):,.0f})",
             where(told, less),
         )
@@ -108,23 +112,26 @@ def short(told: Told) -> Iterator[Said]:
 
 def prompt(told: Told) -> Iterator[Said]:
     """Prompts that missed their length."""
-    asked = told.cell.prompt_tokens
-    if asked is None:
+    asked = lengths.prompts(told)
+    if np.isnan(asked).all():
         return
     seen = told.aligned("prompt_tokens")
     share, least = told.limits["prompt_share"], told.limits["prompt_least"]
-    off = np.abs(seen - asked) > max(share * asked, least)
+    off = np.abs(seen - asked) > np.fmax(share * asked, least)
     if off.any():
+        known = ~np.isnan(seen) & ~np.isnan(asked)
         yield Said(
-            f"{int(off.sum())} of {counted(len(seen), 'prompt')} missed {asked} tokens by more than {share * 100:g} % and "
-            f"{least:g} tokens (seen: {spread(seen[~np.isnan(seen)])})",
+            f"{int(off.sum())} of {counted(int(known.sum()), 'prompt')} missed {spread(asked[off], '.0f')} tokens by more than "
+            f"{share * 100:g} % and {least:g} tokens (seen: {spread(seen[known])})",
             where(told, off),
         )
 
 
 def can_prompt(told: Told) -> str:
     """Why no prompt can be held against what was asked."""
-    return OWN_PROMPTS if told.cell.prompt_tokens is None else needs("prompt_tokens")(told)
+    if told.cell.prompt_tokens is None and not told.cell.mix:
+        return OWN_PROMPTS
+    return needs("prompt_tokens")(told)
 
 
 # --- the cache ------------------------------------------------------------------------------------------------

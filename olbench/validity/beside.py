@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
+
+from olbench import service, slo
 from olbench.column import Numbers
 from olbench.gist import Gist, Told
 from olbench.units import words
@@ -96,6 +99,20 @@ def gpu_memory(told: Told) -> Iterator[Said]:
                 f"GPU memory is what the cards have in use less the idle baseline, not the server's own{why}"
             )
             return
+
+
+def late(told: Told) -> Iterator[Said]:
+    """Requests of a load that olbench itself sent late."""
+    seen = service.of(told, slo.terms(told.settings))
+    bar = service.late_bar(told.limits, slo.terms(told.settings))
+    if told.cell.load is not None and seen.late_p99 is not None and seen.late_p99 > bar:
+        yield Said(
+            f"olbench itself sent requests late: 1 of 100 left {words(seen.late_p99, 's', 2)} after it was due or more, "
+            f"where {words(bar, 's', 2)} would do; whether the load was kept is not judged",
+            tuple(
+                one.visit.repeat for one in told.gists if bool((np.nan_to_num(one.served.late) > bar).any())
+            ),
+        )
 
 
 # --- the server -----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from olbench.gist import Gist, Told
 from olbench.model import GOOD, Record
 from olbench.prose import counted, distinct, listed
 from olbench.units import words
+from olbench.validity import lengths
 from olbench.validity.asked import state_codes
 from olbench.validity.check import placed, spread
 from olbench.validity.placed import seen_slots, vram_shares
@@ -80,12 +81,9 @@ def completeness(frame: Frame) -> str:
 
 def asked(frame: Frame) -> str:
     """How far prompts missed their length, and how many answers are whole."""
-    off = [
-        np.abs(seen.told.numbers("prompt_tokens") - seen.told.cell.prompt_tokens)
-        for seen in frame.cells
-        if seen.told.cell.prompt_tokens is not None
-    ]
-    missed = joined(off)
+    off = [np.abs(seen.told.aligned("prompt_tokens") - lengths.prompts(seen.told)) for seen in frame.cells]
+    every = joined(off)
+    missed = every[np.isfinite(every)]
     made = len(frame.numbers("output_tokens"))
     return together(
         [
@@ -109,7 +107,9 @@ def cache(frame: Frame) -> str:
 def _cache(own: Sequence[Told], meant: str) -> Iterator[str]:
     cached = joined([told.aligned("cached_tokens") for told in own])
     shares = cached / joined([told.aligned("prompt_tokens") for told in own])
-    known = np.isfinite(shares)
+    later = np.concatenate([np.zeros(0, dtype=np.bool_), *(lengths.later(told) for told in own)])
+    goes_on = later & np.isfinite(shares)
+    known = np.isfinite(shares) & ~later
     codes = np.concatenate([state_codes(told) for told in own]) if own else np.empty(0, dtype=np.int64)
     if known.any() and meant == "warm":
         yield f"{_warm(known)} at least {words(float(shares[known].min()), 'share', 2)} from the cache"
@@ -118,7 +118,10 @@ def _cache(own: Sequence[Told], meant: str) -> Iterator[str]:
         whole = "computed whole: 0 tokens from the cache"
         part = f"computed but for their beginning: at most {counted(most, 'token')} ({share}) from the cache"
         yield f"all {counted(int(known.sum()), 'cold prompt')} {part if most else whole}"
-    timed = int(np.count_nonzero(~known & (codes != UNKNOWN)))
+    if goes_on.any():
+        middle = words(float(np.median(shares[goes_on])), "share", 2)
+        yield f"{counted(int(goes_on.sum()), 'later turn')} with {middle} from the cache, as conversations go on (half: less)"
+    timed = int(np.count_nonzero(~known & ~later & (codes != UNKNOWN)))
     if timed:
         yield f"{counted(timed, 'prompt')} {meant} by the time spent on them"
     rest = int(np.count_nonzero(codes == UNKNOWN))
@@ -153,19 +156,17 @@ def placement(frame: Frame) -> str:
 
 def slots(frame: Frame) -> str:
     """Slots and streams."""
-    streams = max(seen.told.cell.concurrency for seen in frame.cells)
+    streams = max(seen.told.streams for seen in frame.cells)
+    loads = any(seen.told.cell.load is not None for seen in frame.cells)
+    most = f"{counted(streams, 'request')} at once" if loads else counted(streams, "stream")
     known = [found for seen in frame.cells if (found := seen_slots(seen.told)).count is not None]
     if not known:
-        return (
-            f"at most {counted(streams, 'stream')}; the number of slots is not known"
-            if streams > 1
-            else "one stream"
-        )
+        return f"at most {most}; the number of slots is not known" if streams > 1 else "one stream"
     counts = [one.count for one in known if one.count is not None]
     more = "at least " if all(one.at_least for one in known) else ""
     how = listed(distinct(one.how for one in known)[:2])
     slot = "slot" if max(counts) == 1 else "slots"
-    return f"{more}{spread(counts)} {slot} for at most {counted(streams, 'stream')} (by {how})"
+    return f"{more}{spread(counts)} {slot} for at most {most} (by {how})"
 
 
 def enough(frame: Frame) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from olbench.findings import Slots
 from olbench.gist import Told
 from olbench.model import Placement
+from olbench.portions import reloaded
 from olbench.prose import counted
 from olbench.slots import of as slot_count
 from olbench.units import words
@@ -145,10 +146,10 @@ def digest(told: Told) -> Iterator[Said]:
 
 def reloads(told: Told) -> Iterator[Said]:
     """A model that was meant to be in memory and was loaded again."""
+    if len({share.model for share in told.cell.mix}) > 1:
+        return  # models that push each other out are what a mix is to show: its parts tell how often
     load, whole = told.aligned("warm_load"), told.aligned("e2e")
-    bars = told.limits
-    tiny = load <= bars["reload_least"]
-    carried = (load > bars["reload"]) | ((load > bars["reload_share"] * whole) & ~tiny)
+    carried = reloaded(load, whole, told.limits)
     if carried.any():
         worst = words(float(np.nanmax(load)), "s")
         yield Said(
@@ -170,7 +171,8 @@ def others(told: Told) -> Iterator[Said]:
 
 def slots(told: Told) -> Iterator[Said]:
     """More streams than the server computes at once, or other slots than the user believes in."""
-    seen, streams = seen_slots(told), told.cell.concurrency
+    # What a load asks for at once is no wish of the scenario's: that requests queue is what it measures.
+    seen, streams = seen_slots(told), 1 if told.cell.load else told.cell.concurrency
     believed = told.settings.get("server.parallel")
     count = seen.count
     if count is None or (seen.at_least and streams > count):
@@ -201,7 +203,12 @@ def seen_slots(told: Told) -> Slots:
 
 def _waiting(told: Told) -> Iterator[Said]:
     share = waiting(told)
-    if told.cell.concurrency > 1 and share is not None and share > told.limits["queue_share"]:
+    if (
+        told.cell.load is None
+        and told.cell.concurrency > 1
+        and share is not None
+        and share > told.limits["queue_share"]
+    ):
         yield Said(
             f"requests waited inside the server for {words(share, 'share', 2)} of their time: it seems to have fewer slots "
             "than streams",
@@ -218,4 +225,5 @@ def waiting(told: Told) -> float | None:
 def can_slots(told: Told) -> str:
     """Why nothing is known of the slots; one stream needs one, and every server has that."""
     seen = seen_slots(told)
-    return seen.reason if seen.count is None and told.cell.concurrency > 1 and waiting(told) is None else ""
+    several = told.cell.load is None and told.cell.concurrency > 1
+    return seen.reason if seen.count is None and several and waiting(told) is None else ""

@@ -47,7 +47,7 @@ STEADY = (
 # fmt: off
 _ROWS = (
     Check("missing visits", "Completeness", asked.missing,
-          "mend what stopped these visits; `olbench run --resume RUN` takes what was not taken"),
+          "mend what stopped these visits; `olbench run --resume RUN`, of a search `olbench size --resume RUN`, takes what was not taken"),
     Check("remarks", "Completeness", asked.notes,
           "nothing is missing for it; if it comes again, mend what it names"),
     Check("failed samples", "Completeness", asked.failures,
@@ -104,6 +104,8 @@ _ROWS = (
     Check("durations", "Time adds up", _durations,
           "trust our own times (TTFT, end to end) and not the server's; see whether a proxy changes its answers",
           needs("network", "queue")),
+    Check("client lateness", "Client on time", beside.late,
+          "run olbench on a machine of its own, or with fewer programs beside it; `olbench selftest` tells how well it keeps time"),
     Check("blurred stamps", "Our own clock", beside.blurred,
           "run fewer streams, or olbench on a machine of its own: gaps between chunks are not exact here",
           needs("coalesced")),

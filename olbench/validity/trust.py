@@ -1,6 +1,6 @@
 """The table "Can I trust this?": one row for each thing that may be wrong, over the whole run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from olbench.accuracy import verdict
@@ -23,6 +23,10 @@ def _nothing(_: Frame) -> str:
     return ""
 
 
+def _everywhere(_: Frame) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row: what it is called, what it shows where all is well, and why it may not be known."""
@@ -31,6 +35,7 @@ class Row:
     name: str
     shows: Evidence
     lacks: Evidence = _nothing
+    applies: Callable[[Frame], bool] = _everywhere  # else there is no such row
 
 
 # A row should look like a row.
@@ -47,9 +52,10 @@ ROWS = (
     Row("power", "Power and heat", around.power),
     Row("memory", "Memory pressure", around.memory),
     Row("steady", "Steady over time", around.steadiness),
-    Row("outliers", "Outliers", around.far_out),
+    Row("outliers", "Outliers", around.far_out, around.no_single),
     Row("durations", "Time adds up", around.durations),
     Row("clock", "Our own clock", around.clock, around.no_clock),
+    Row("late", "Client on time", around.lateness, applies=around.has_loads),
     Row("enough", "Enough samples", evidence.enough),
     Row("roof", "Memory roofline", around.roofline, around.no_roof),
 )
@@ -88,7 +94,8 @@ def trust(record: Record, cells: Sequence[Seen], flags: Sequence[Flag]) -> tuple
         *(_Raised("", flag) for flag in (*flags, *_clock(record.selftest))),
         *(_Raised(seen.label, flag) for seen in cells for flag in seen.flags),
     ]
-    return tuple(_row(row, frame, [one for one in raised if _name(one.flag) == row.name]) for row in ROWS)
+    rows = [row for row in ROWS if row.applies(frame)]
+    return tuple(_row(row, frame, [one for one in raised if _name(one.flag) == row.name]) for row in rows)
 
 
 def _clock(test: SelfTest | None) -> Iterator[Flag]:

@@ -30,7 +30,10 @@ RUN_CHECKS: Mapping[str, Row] = {
         "Server unchanged", "stop the server's updater, and run again: not all figures are of one server"
     ),
     "battery": Row("Power and heat", "plug the machine in and run again"),
-    "unfinished": Row("Completeness", "`olbench run --resume RUN` takes what was not taken"),
+    "unfinished": Row(
+        "Completeness",
+        "`olbench run --resume RUN`, of a search `olbench size --resume RUN`, takes what was not taken",
+    ),
     "clock": Row("Our own clock", ""),
     "roof": Row("Memory roofline", ""),
 }

@@ -23,6 +23,7 @@ from olbench.verbs.prompts import own_prompts
 from olbench.verbs.run import opened
 from olbench.verbs.server import Reached, catalog, reached
 from olbench.verbs.taking import Begun, Session
+from olbench.verbs.traces import replayed
 
 # Between two servers of one machine, what one holds of a GPU's memory is foreign to the other.
 _FOREIGN = "threshold.foreign_gpu"
@@ -72,6 +73,7 @@ async def begun(asked: Asked, wanted: Mapping[Letter, Scenario], store: Store) -
             side: Session(
                 scenario=one,
                 prompts=own_prompts(one, asked.scenario),
+                trace=replayed(one, asked.scenario),
                 server=servers[side],
                 machine=machines[side],
                 store=store,
@@ -110,7 +112,9 @@ async def _planned(session: Session, *, pull: bool) -> Planned:
     if missing and pull:
         await pulling.pull(api, missing)
     cards = await catalog(api, wanted)
-    made = plan.expand(wanted, cards, 0 if session.prompts is None else len(session.prompts.names()))
+    made = plan.expand(
+        wanted, cards, 0 if session.prompts is None else len(session.prompts.names()), session.trace
+    )
     names = {cell.model for cell in made.cells}
     return Planned(session, made, tuple(card for card in cards if card.name in names))
 

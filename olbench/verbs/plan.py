@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from olbench import estimate, plan, scenario, units
+from olbench import estimate, plan, plan_words, scenario, units
 from olbench.metrics import METRICS
 from olbench.model import ModelCard, Plan
 from olbench.prepare import cards_by_name
@@ -19,6 +19,7 @@ from olbench.scenario import Scenario
 from olbench.verbs import files
 from olbench.verbs.prompts import own_prompts
 from olbench.verbs.server import catalog, reached
+from olbench.verbs.traces import replayed
 
 
 def main(*, scenario: Path, overrides: tuple[str, ...]) -> int:
@@ -28,14 +29,19 @@ def main(*, scenario: Path, overrides: tuple[str, ...]) -> int:
 
 async def _plan(path: Path, overrides: tuple[str, ...]) -> int:
     wanted = scenario.parse(files.read(path), path=str(path), overrides=overrides, environ=os.environ)
-    prompts = own_prompts(wanted, path)
+    prompts, trace = own_prompts(wanted, path), replayed(wanted, path)
+    arrivals = () if trace is None else trace.arrivals
     async with reached(wanted) as server:
         cards = await catalog(server.api, wanted)
-    made = plan.expand(wanted, cards, 0 if prompts is None else len(prompts.names()))
-    times = estimate.time(made, wanted, cards)
+    made = plan.expand(wanted, cards, 0 if prompts is None else len(prompts.names()), trace)
+    times = estimate.time(made, wanted, cards, trace=arrivals)
     forecasts = _forecasts(made, wanted, cards, times)
     click.echo(text.plan(made, forecasts, (times.total, times.basis), colour=sys.stdout.isatty()), nl=False)
-    for sentence in (*_further(made, wanted, times), *bars.moved(wanted.thresholds)):
+    for sentence in (
+        *plan_words.sentences(made, wanted.measure, arrivals),
+        *_further(made, wanted, times),
+        *bars.moved(wanted.thresholds),
+    ):
         click.echo("\n".join(paragraph(sentence, WIDTH)))
     click.echo()
     return 0
@@ -62,9 +68,7 @@ def _forecasts(
     each = measure.requests + measure.warmup + int(measure.cold_load)
     visits = Counter(visit.cell for visit in made.visits)
     known = cards_by_name(tuple(cards))
-    needs = {
-        cell.id: estimate.memory(cell, known.get(cell.model), wanted.server.parallel) for cell in made.cells
-    }
+    needs = {cell.id: estimate.needs(cell, known, wanted.server.parallel) for cell in made.cells}
     return {
         cell.id: text.Forecast(
             visits[cell.id] * each, times.cells[cell.id], needs[cell.id].total, needs[cell.id].reason

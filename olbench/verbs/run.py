@@ -3,24 +3,26 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from olbench import __version__, ab_keys, plan, scenario
+from olbench import __version__, ab_keys, plan, scenario, size_keys
 from olbench.clock import today
 from olbench.errors import UsageError
-from olbench.model import ModelCard, Plan, Record, Run
+from olbench.model import Fact, ModelCard, Plan, Record, Run
 from olbench.scenario import Scenario
 from olbench.store import Store
-from olbench.verbs import bandwidth, files, pulling, selftest, warnings
+from olbench.verbs import bandwidth, files, pulling, warnings
 from olbench.verbs.machine import Machine
 from olbench.verbs.prompts import own_prompts
+from olbench.verbs.selftest import preceding
 from olbench.verbs.server import catalog, reached
 from olbench.verbs.taking import Begun, Session, Tally, asked_of, take
+from olbench.verbs.traces import refuse_another, replayed
 
 INTERRUPTED = 130
 SOME_FAILED = 1
@@ -74,22 +76,29 @@ def measured(asked: Asked, store: Store, accept: Callable[[Record], None] = lamb
 
 async def _run(asked: Asked, store: Store, accept: Callable[[Record], None]) -> Done:
     begun_id = None if asked.resume is None else store.find(asked.resume)
-    wanted = _scenario(asked, store, begun_id)
+    wanted = asked_scenario(asked.scenario, asked.overrides, store, begun_id)
     if begun_id is not None:
         _refuse_complete(store, begun_id, wanted)
-    prompts = own_prompts(wanted, asked.scenario)
+    prompts, trace = own_prompts(wanted, asked.scenario), replayed(wanted, asked.scenario)
     async with reached(wanted) as server:
         with Machine(server, hz=asked.hz) as machine:
-            session = Session(scenario=wanted, prompts=prompts, server=server, machine=machine, store=store)
+            session = Session(
+                scenario=wanted, prompts=prompts, server=server, machine=machine, store=store, trace=trace
+            )
             begun = await (
-                _begin(session, asked, accept) if begun_id is None else _resumed(session, begun_id)
+                begin(session, pull=asked.pull, selftest=not asked.no_selftest, accept=accept)
+                if begun_id is None
+                else resumed(session, begun_id)
             )
             tally, stopped = await take(session, begun)
     return Done(begun.run.id, len(tally.visits), tally.failed, _code(begun, tally, stopped=stopped))
 
 
 def _refuse_complete(store: Store, run_id: str, wanted: Scenario) -> None:
-    if ab_keys.OF in store.record(run_id).run.settings:
+    settings = store.record(run_id).run.settings
+    if settings.get(size_keys.SEARCHED):
+        raise UsageError(f"run {run_id} is a search; `olbench size --resume {run_id}` goes on with it")
+    if ab_keys.OF in settings:
         raise UsageError(
             f"run {run_id} was taken in turn with another, which cannot go on; a new `olbench ab` would do"
         )
@@ -99,30 +108,43 @@ def _refuse_complete(store: Store, run_id: str, wanted: Scenario) -> None:
         raise UsageError(f"run {run_id} is complete: nothing is left to resume")
 
 
-def _scenario(asked: Asked, store: Store, begun: str | None) -> Scenario:
+def asked_scenario(
+    source: Path | None, overrides: tuple[str, ...], store: Store, begun: str | None
+) -> Scenario:
+    """The scenario of a file, or of the run that has begun."""
     if begun is not None:
         text, overrides = scenario.reread(store.record(begun).run.scenario_text)
         path = f"the scenario of {begun}"
     else:
-        source = asked.scenario or Path()
-        text, overrides, path = files.read(source), asked.overrides, str(source)
+        source = source or Path()
+        text, path = files.read(source), str(source)
     return scenario.parse(text, path=path, overrides=overrides, environ=os.environ)
 
 
 # --- the beginning ------------------------------------------------------------------------------------------------
 
 
-async def _begin(session: Session, asked: Asked, accept: Callable[[Record], None]) -> Begun:
+async def begin(
+    session: Session,
+    *,
+    pull: bool,
+    selftest: bool,
+    accept: Callable[[Record], None] = lambda _: None,
+    shape: Callable[[Plan], Plan] = lambda made: made,
+    marks: Mapping[str, Fact] | None = None,
+) -> Begun:
+    """A run that is in the store. `accept` may refuse it, `shape` changes its plan, `marks` are further settings of it."""
     wanted, api = session.scenario, session.server.api
     missing = plan.missing(wanted, await api.catalog())
-    if missing and asked.pull:
+    if missing and pull:
         await pulling.pull(api, missing)
     cards = await catalog(api, wanted)
-    made = plan.expand(wanted, cards, 0 if session.prompts is None else len(session.prompts.names()))
+    count = 0 if session.prompts is None else len(session.prompts.names())
+    made = shape(plan.expand(wanted, cards, count, session.trace))
     used = _used(made, cards)
     facts = session.machine.facts()
-    planned = Record(run=opened(wanted), plan=made, facts=facts, facts_end=None, cards=used, observations=())
-    accept(planned)
+    run = opened(wanted, marks or {})
+    accept(Record(run=run, plan=made, facts=facts, facts_end=None, cards=used, observations=()))
     doubts = warnings.before(
         made, wanted, used, resident=await api.resident(), facts=facts, last=session.machine.last()
     )
@@ -130,17 +152,18 @@ async def _begin(session: Session, asked: Asked, accept: Callable[[Record], None
         click.echo(f"note: {sentence}", err=True)
     # While nothing is loaded yet: it is the client that is tested, not what a model leaves of the machine.
     concurrencies = [cell.concurrency for cell in made.cells]
-    held = None if asked.no_selftest else await selftest.preceding(session.store, concurrencies)
+    held = await preceding(session.store, concurrencies) if selftest else None
     if facts.get("server.local") is True:
         facts |= await asyncio.to_thread(
-            bandwidth.known, session.store, facts.get("cpu.model"), anew=not asked.no_selftest
+            bandwidth.known, session.store, facts.get("cpu.model"), anew=selftest
         )
-    run = opened(wanted)
+    # What went before took seconds: the run begins now.
+    run = replace(run, started_at=today())
     session.store.begin(run, made, facts, used, held)
     return Begun(run, made, used, facts, made.visits)
 
 
-def opened(wanted: Scenario) -> Run:
+def opened(wanted: Scenario, marks: Mapping[str, Fact] | None = None) -> Run:
     """A run that begins now."""
     return Run(
         id=f"{_digits(today())}-{_slug(wanted.name)}-{secrets.token_hex(2)}",
@@ -151,12 +174,14 @@ def opened(wanted: Scenario) -> Run:
         ended_at=None,
         olbench=__version__,
         scenario_text=wanted.text,
-        settings=scenario.settings(wanted),
+        settings={**scenario.settings(wanted), **(marks or {})},
     )
 
 
-async def _resumed(session: Session, run_id: str) -> Begun:
+async def resumed(session: Session, run_id: str) -> Begun:
+    """A run that goes on. UsageError where server or models are not what they were."""
     record = session.store.record(run_id)
+    refuse_another(record.plan, session.trace)
     there = {card.name: card for card in await catalog(session.server.api, session.scenario)}
     for card in record.cards:
         if card.name not in there:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from olbench import estimate, labels, plan, units
+from olbench import estimate, labels, plan, slo, units
+from olbench.arrival import Arrival
 from olbench.bench import Audience, Bench, Rounds, State, Terms
 from olbench.clock import today
 from olbench.errors import OlbenchError
@@ -22,6 +23,7 @@ from olbench.run import execute
 from olbench.scenario import Measure, Scenario
 from olbench.store import Store
 from olbench.thresholds import limits
+from olbench.trace import Trace
 from olbench.verbs.machine import Machine
 from olbench.verbs.server import Reached
 
@@ -49,6 +51,12 @@ class Session:
     server: Reached
     machine: Machine
     store: Store
+    trace: Trace | None = None  # that the scenario replays
+
+    @property
+    def arrivals(self) -> tuple[Arrival, ...]:
+        """The trace's requests; () where nothing is replayed."""
+        return () if self.trace is None else self.trace.arrivals
 
 
 @dataclass(slots=True)
@@ -76,7 +84,7 @@ async def take(session: Session, begun: Begun) -> tuple[Tally, bool]:
     """All visits that the run still needs; how they ended, and whether the user stopped them."""
     tally, stop, store = Tally(), asyncio.Event(), session.store
     asked = asked_of(store, begun.run.id, session.scenario)
-    expected = estimate.time(begun.plan, session.scenario, begun.cards).cells
+    expected = estimate.time(begun.plan, session.scenario, begun.cards, trace=session.arrivals).cells
     names = dict(zip((cell.id for cell in begun.plan.cells), labels.labels(begun.plan.cells), strict=True))
     view = View(begun.visits, names, expected, session.machine.watch, asked.words() if asked else "")
     with view, stopping(stop, view.say):
@@ -142,6 +150,7 @@ def bench_of(
             parallel=session.scenario.server.parallel,
             limits=limits(begun.run.settings),
             retake=measure.retake,
+            slo=slo.terms(begun.run.settings),
         ),
         rounds=None if asked is None else _rounds(asked, measure),
         own_prompts=session.prompts,
@@ -152,6 +161,7 @@ def bench_of(
         revive=_reviving(session.server.engine),
         audience=view,
         stop=stop,
+        trace=session.arrivals,
     )
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
-from olbench import analysis
+from olbench import analysis, footprint
 from olbench.errors import UsageError
 from olbench.findings import Findings
+from olbench.footprint_loads import LEARNED
 from olbench.labels import labels
 from olbench.model import Cell, Plan, Record
-from olbench.report import text
+from olbench.report import fitting, text
 from olbench.report.wording import plain
 from olbench.store import Store
 from olbench.verbs import files
@@ -35,10 +36,18 @@ def show(*, run: str, db: Path, requests: bool, cell: str | None, whole: bool) -
         if requests:
             _show_requests(store.record(store.find(run)), cell, whole=whole)
         else:
-            click.echo(text.show(_findings(store, store.find(run)), colour=_coloured()))
+            found = _findings(store, store.find(run))
+            click.echo(text.show(found, colour=_coloured()))
+            _show_fitting(found.record)
     finally:
         store.close()
     return 0
+
+
+def _show_fitting(record: Record) -> None:
+    """What `olbench fit` had to say of a run of its own."""
+    if record.run.settings.get(LEARNED):
+        click.echo(fitting.show(footprint.of(analysis.told(record)), colour=_coloured()), nl=False)
 
 
 def _show_requests(record: Record, cell: str | None, *, whole: bool) -> None:

@@ -47,10 +47,7 @@ def _too_large(
     if free is None or any(name.startswith("gpu") for name in last):
         return  # what fits beside a GPU is the server's to decide
     known = cards_by_name(tuple(cards))
-    needed = {
-        cell.id: estimate.memory(cell, known.get(cell.model), scenario.server.parallel).total
-        for cell in plan.cells
-    }
+    needed = {cell.id: estimate.needs(cell, known, scenario.server.parallel).total for cell in plan.cells}
     fits = [cell for cell in plan.cells if (needed[cell.id] or 0) <= free]
     for cell in plan.cells:
         need = needed[cell.id]

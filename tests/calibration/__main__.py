@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from calibration import verdicts
+from calibration import capacity, verdicts
 from calibration.tables import every, written
 
 TRIALS = 10_000
@@ -28,6 +28,7 @@ def main() -> None:
             told.append(one)
         return "\n\n".join(told)
 
+    written(shown(capacity.every(trials, say)), capacity.BEGIN, capacity.END)
     written(shown(verdicts.every(trials, say)), verdicts.BEGIN, verdicts.END)
     written(shown(every(trials, say)))
     say("docs/statistics.md has the new tables")

@@ -42,6 +42,7 @@ _ALWAYS: Mapping[str, Callable[[Cell], object]] = {
 }
 # Axes that stand in a name already; the number of streams ends it, since "-4" at an end would be taken for GOMAXPROCS.
 _NAMED = ("model", "quantization", "num_ctx", "prompt_tokens", "output_tokens", "cache", "concurrency")
+_LOADS = ("pattern", "rate", "users")
 _MACHINE = {"goos": "os.name", "goarch": "cpu.arch", "cpu": "cpu.model"}
 _GPU = re.compile(r"gpu\d+\.name")
 _ARCHITECTURES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64"}
@@ -108,7 +109,10 @@ def _name(cell: Cell, parts: str, *, alone: bool) -> str:
 
 def _parts(cell: Cell, further: Iterable[str]) -> str:
     known = {name: of(cell) for name, of in _ALWAYS.items()} | {axis: on_axis(cell, axis) for axis in further}
-    known["streams"] = cell.concurrency
+    if cell.load is not None:
+        # Two runs under different loads are two benchmarks, whether or not the load varies within either.
+        known |= {axis: on_axis(cell, axis) for axis in _LOADS if on_axis(cell, axis) is not None}
+    known["streams"] = on_axis(cell, "concurrency")
     return "".join(f"/{_escaped(name)}={_escaped(_word(value))}" for name, value in known.items())
 
 

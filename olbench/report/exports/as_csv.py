@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from olbench import labels
 from olbench.cachestate import NAMES
 from olbench.findings import CellFinding, Findings, Summary
 from olbench.metrics import METRICS
@@ -28,6 +29,7 @@ _CELL = (
     "think",
     "cache",
 )
+_HOW = ("pattern", "rate", "users", "mix")
 _CELL_HEAD = ("cell", "label", *_CELL, "options")
 _COUNTS = (
     "total_ns",
@@ -51,9 +53,10 @@ def dump(findings: Findings) -> str:
     head = (
         *_CELL_HEAD, "metric", "unit", "value", "low", "high", *_PERCENTILES, "least", "most", "samples", "visits",
         "clock_error", "below_clock_error", "reason", "doubts", "actions",
+        *_HOW,
     )  # fmt: skip
     rows = (
-        (*_place(found), *_summary(one), _joined(found.doubts), _joined(_actions(found)))
+        (*_place(found), *_summary(one), _joined(found.doubts), _joined(_actions(found)), *_how(found.cell))
         for found in findings.cells
         for one in found.summaries.values()
     )
@@ -69,10 +72,11 @@ def samples(findings: Findings) -> str:
         "cell", "label", "repeat", "began", "index", "phase", "stream", "prompt", "outcome", "words", "status",
         "wanted_ns", "sent_ns", "head_ns", "end_ns", "lines", "stamps", *_COUNTS,
         "connect_ns", *(f"{name}_s" for name in _PARTS), "ttft_s", "server_ttft_s", "cache_state", "reused", "flags",
+        "part", "turn",
     )  # fmt: skip
-    labels = {found.cell.id: found.label for found in findings.cells}
+    names = {found.cell.id: found.label for found in findings.cells}
     rows = (
-        (*_sample(seen, one, labels.get(seen.visit.cell, "")), one.connect_ns, *told)
+        (*_sample(seen, one, names.get(seen.visit.cell, "")), one.connect_ns, *told, one.part, one.turn)
         for seen, sheet in sheets(findings.record)
         for one, told in zip(seen.samples, _sheet(sheet), strict=True)
     )
@@ -108,8 +112,16 @@ def _summary(one: Summary) -> tuple[Field, ...]:
     )
 
 
+def _how(cell: Cell) -> tuple[Field, ...]:
+    """How requests come to a cell with a load, and its mix."""
+    told = [labels.value(cell, name) for name in _HOW]
+    return tuple(
+        one if isinstance(one, int | float) else defused("" if one is None else str(one)) for one in told
+    )
+
+
 def _cell(cell: Cell) -> tuple[Field, ...]:
-    fields = [getattr(cell, name) for name in _CELL]
+    fields = [None if name == "concurrency" and cell.load else getattr(cell, name) for name in _CELL]
     shown = [defused(str(one)) if isinstance(one, str | bool) else one for one in fields]
     return (*shown, defused("; ".join(f"{name}={value}" for name, value in cell.options)))
 

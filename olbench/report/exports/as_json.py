@@ -3,7 +3,8 @@
 Durations and sizes are in base units (s, B); stamps of samples are nanoseconds since their visit began.
 
 History of the schema: 1, the first; what came later was added to it: `selftest`, `stamps`, the clock's errors; `flags`
-with what to do, the parts of each sample's time in seconds, and the state of its prompt in the cache.
+with what to do, the parts of each sample's time in seconds, and the state of its prompt in the cache; a cell's `load` and
+`mix`, how it was served (`service`, `by_part`, `by_turn`), a sample's part and turn.
 """
 
 import json
@@ -15,7 +16,7 @@ from typing import Any
 from olbench import accuracy
 from olbench.cachestate import NAMES
 from olbench.column import Numbers
-from olbench.findings import CellFinding, Findings, Split, Summary
+from olbench.findings import CellFinding, Findings, Portion, Split, Summary
 from olbench.metrics import METRICS
 from olbench.model import TEXT, THINKING, Cell, Counts, Observation, Sample, SelfTest
 from olbench.parts import PARTS
@@ -111,6 +112,9 @@ def _cell(found: CellFinding, without: frozenset[str]) -> dict[str, Any]:
         "cut": found.cut,
         "slots": None if found.slots is None else asdict(found.slots),
         "roof": None if found.roof is None else asdict(found.roof),
+        "service": None if found.service is None else asdict(found.service),
+        "by_part": [_portion(one) for one in found.by_part],
+        "by_turn": [_portion(one) for one in found.by_turn],
         "summaries": {key: _summary(one) for key, one in found.summaries.items()},
         "by_prompt": None if "by_prompt" in without else _by_prompt(found),
         "split": {name: asdict(getattr(found.split, name)) for name in Split.__dataclass_fields__},
@@ -122,6 +126,17 @@ def _by_prompt(found: CellFinding) -> dict[str, Any]:
     return {
         name: {key: _summary(one) for key, one in summaries.items()}
         for name, summaries in found.by_prompt.items()
+    }
+
+
+def _portion(one: Portion) -> dict[str, Any]:
+    return {
+        "place": one.place,
+        "requests": one.requests,
+        "failed": one.failed,
+        "summaries": {key: _summary(summary) for key, summary in one.summaries.items()},
+        "reloads": one.reloads,
+        "cached": asdict(one.cached),
     }
 
 
@@ -201,6 +216,8 @@ def _sample(seen: Observation, one: Sample, *, texts: bool) -> dict[str, Any]:
         "index": one.index,
         "phase": one.phase,
         "stream": one.stream,
+        "part": one.part,
+        "turn": one.turn,
         "prompt": one.prompt,
         "outcome": one.outcome,
         "words": one.words,

@@ -1,0 +1,121 @@
+"""What single loads took, from a run's visits, and the memory that there is for them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from olbench import kv
+from olbench.findings import Estimate
+from olbench.gist import Gist, Told
+from olbench.model import Facts
+from olbench.sized import Held
+
+LEARNED = "fit.cells"  # of a run's settings: ids of the cells to learn from; loads of others confirm
+FREE_RAM, FREE_VRAM = "fit.ram", "fit.vram"  # the same: bytes that were free before anything was loaded
+RAM_KEYS = ("runner_ram_peak", "ram_peak")
+Rooms = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One visit's load."""
+
+    held: Held
+    learned: bool
+    on_gpu: bool | None  # all of it; None: partly
+
+
+def loads(group: Sequence[Told]) -> tuple[list[Load], str]:
+    """Each visit's load, and from which metric its RAM is; "" where the server alone tells it."""
+    seen = [(told, gist) for told in group if not told.cell.mix for gist in told.gists if _alone(gist)]
+    source = next(
+        (key for key in RAM_KEYS if seen and all(_one(gist, key) is not None for _, gist in seen)), ""
+    )
+    own = bool(seen) and all(_one(gist, "gpu_peak") is not None for _, gist in seen)
+    return [_load(told, gist, source, own=own) for told, gist in seen], source
+
+
+def _alone(gist: Gist) -> bool:
+    """Whether a visit went through, with no other model in memory."""
+    return gist.problem is None and gist.placement is not None and not gist.placement.others
+
+
+def _load(told: Told, gist: Gist, source: str, *, own: bool) -> Load:
+    size, there = _one(gist, "model_size"), _one(gist, "model_vram")
+    ram = _one(gist, source) if source else None if size is None or there is None else size - there
+    # On a machine with a GPU what others do there is no memory of a model that is not there.
+    vram = _one(gist, "gpu_peak") if own and there != 0 else there
+    placed = gist.placement
+    context = None if placed is None else placed.context_length
+    held = Held(
+        num_ctx=told.cell.num_ctx if context is None else context,
+        slots=_slots(told, gist),
+        ram=_seen(ram, "nobody tells how much RAM it takes"),
+        vram=_seen(vram, "nobody tells how much GPU memory it takes"),
+        predicted=False,
+    )
+    cells = told.settings.get(LEARNED)
+    learned_ = not isinstance(cells, str) or told.cell.id in cells.split()
+    return Load(held, learned_, None if there and size and there < size else bool(there))
+
+
+def _one(gist: Gist, key: str) -> float | None:
+    column = gist.columns.get(key)
+    return None if column is None or not len(column.numbers) else float(column.numbers[0])
+
+
+def _seen(value: float | None, why: str) -> Estimate:
+    return Estimate(value, None, None, why if value is None else "one load")
+
+
+def _slots(told: Told, gist: Gist) -> int:
+    seen = gist.placement.parallel if gist.placement is not None else None
+    said = told.settings.get("server.parallel")
+    return seen or (said if isinstance(said, int) else 1)
+
+
+# --- the memory that there is ------------------------------------------------------------------------------------------
+
+
+def rooms(told: Told) -> Rooms:
+    """Bytes that there are for a model: RAM, GPU memory. None: not known."""
+    if told.facts.get("server.local") is False:
+        return None, None
+    totals = [one for name, one in told.facts.items() if name.startswith("gpu") and name.endswith(".total")]
+    cards = [one for one in totals if isinstance(one, int | float)]
+    ends = [
+        _number(told.settings, FREE_RAM),
+        *(_number(told.facts, name) for name in ("ram.total", "ram.limit")),
+    ]
+    ram = min((one for one in ends if one is not None), default=None)
+    vram = _number(told.settings, FREE_VRAM)
+    vram = float(sum(cards)) if vram is None and cards else vram
+    return (
+        None if ram is None else ram - told.limits["ram_reserve"],
+        None if vram is None else vram - told.limits["vram_reserve"] * max(1, len(cards)),
+    )
+
+
+def _number(facts: Facts, name: str) -> float | None:
+    value = facts.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def formula(told: Told) -> tuple[float | None, float, str]:
+    """Bytes of a token and of a slot by the metadata, for the type of cache that the server was given, and that type."""
+    kinds = [_kind(told.facts, one) for one in ("K", "V")]
+    shares = [kv.scaled(one) for one in kinds]
+    known = [one for one in shares if one is not None]
+    type_ = " and ".join(dict.fromkeys(kinds))
+    if told.card is None or told.card.kv_bytes_per_token is None or len(known) < len(shares):
+        return None, 0.0, type_
+    share = math.fsum(known) / len(known)
+    # Note: a recurrent state stays f32 whatever the type; it is small beside the windows that share this figure.
+    return told.card.kv_bytes_per_token * share, (told.card.kv_bytes_per_slot or 0.0) * share, type_
+
+
+def _kind(facts: Facts, part: str) -> str:
+    said = facts.get("server.env.OLLAMA_KV_CACHE_TYPE") or facts.get(
+        f"server.env.LLAMA_ARG_CACHE_TYPE_{part}"
+    )
+    return str(said).lower() if said else "f16"
