@@ -10,6 +10,7 @@ from olbench.scenario import Measure
 
 _PARTS = 3  # from the first question to the deepest one, so that a bend would show
 _LEAST = 2.0  # times the question: how far lengths reach where a conversation hardly grows
+_ROOM = 2  # times a request: while the length of its prompt is looked for, longer ones are tried
 REQUESTS = 4  # of a visit, and two a stream
 
 
@@ -39,14 +40,11 @@ def _at(base: Cell, prompt: int, persona: Persona, streams: int) -> Cell:
 
 
 def smaller(base: Cell, persona: Persona) -> tuple[Cell, ...]:
-    """One cell with half the context, which tells what memory a token of context takes; () where it holds no prompt."""
-    half = base.num_ctx // 2
-    prompt = _between(persona)
-    return (
-        ()
-        if base.mix or prompt + persona.output_tokens > half
-        else (plan.at_context(_at(base, prompt, persona, 1), half),)
-    )
+    """One cell with half the context, which tells what memory a token of context takes; () where that is too small."""
+    half, prompt = base.num_ctx // 2, _between(persona)
+    if base.mix or _ROOM * (prompt + persona.output_tokens) > half:
+        return ()
+    return (plan.at_context(_at(base, prompt, persona, 1), half),)
 
 
 def _between(persona: Persona) -> int:

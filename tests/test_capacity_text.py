@@ -207,7 +207,11 @@ def _sharpness() -> list[tuple[Capacity, str]]:
         (sizings.capacity(), "The next step above the answer was shown to be too much."),
         (one, "Not resolved: not clear after 15 probes."),
         (replace(one, reason=""), "Not resolved: the search gave no reason."),
-        (replace(one, answer=None, over=1.0), "Even the smallest load that was tried was too much."),
+        (
+            replace(one, answer=None, over=1.0, steps=()),
+            "Even the smallest load that was tried was too much.",
+        ),
+        (replace(one, answer=None, over=20.0), "Not resolved: not clear after 15 probes."),
     ]
 
 

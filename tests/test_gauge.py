@@ -61,7 +61,7 @@ def test_visits_come_in_rounds_and_are_numbered_through() -> None:
 def test_one_cell_has_half_the_context_and_is_none_that_is_searched() -> None:
     (small,) = gauge.smaller(BASE, PERSONA)
     assert (small.num_ctx, small.prompt_tokens) == (BASE.num_ctx // 2, 133)
-    assert gauge.smaller(replace(BASE, num_ctx=300), PERSONA) == ()  # 150 do not hold 133 and 50
+    assert gauge.smaller(replace(BASE, num_ctx=600), PERSONA) == ()  # 300 hold 133 and 50 not twice
 
 
 def test_a_probe_adds_its_cell_once_and_a_visit_each_time() -> None:

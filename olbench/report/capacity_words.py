@@ -133,7 +133,8 @@ def headline(found: Capacity) -> str:
 
 def sureness(found: Capacity) -> str:
     """How sharply the answer is known."""
-    if found.answer is None and found.over is not None:
+    least = min((step.load for step in found.steps), default=found.over)
+    if found.answer is None and found.over is not None and found.over == least:
         return "Even the smallest load that was tried was too much."
     if found.resolved:
         return "The next step above the answer was shown to be too much."
