@@ -21,7 +21,7 @@ class Beside:
 
     cache: Cache = "slot"
     batch: int = BATCH  # tokens
-    template: int = 0  # tokens that the model's template puts around each question
+    head: int = 0  # tokens that all prompts begin with, and that a slot need not read twice
     overhead: float = 0.0  # s before a first token that take neither slot nor engine: connection, template
 
 
@@ -50,7 +50,7 @@ class Crowd:
     def played(self, engine: Engine, users: int, requests: int) -> Played:
         """The requests of so many users, without those that came first."""
         people, until = self._people(users, requests)
-        shape = Shape(self.persona.prompt_tokens + self.beside.template, self.persona.output_tokens)
+        shape = Shape(self.persona.prompt_tokens, self.persona.output_tokens)
         played = simulate(engine, people, (shape,), until)
         return replace(played, served=tuple(one for one in played.served if one.due >= until * _FILLING))
 
@@ -120,6 +120,7 @@ def engine_of(cost: CostModel, beside: Beside) -> Engine:
         square=read["tokens^2"],
         batch=beside.batch,
         cache=beside.cache,
+        head=beside.head,
     )
 
 

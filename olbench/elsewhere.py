@@ -42,9 +42,10 @@ def known_error() -> str:
         f"published table are off by a factor of {low:.2g} to {high:.2g} (95 of 100); their prefill uses "
         f"{words(least, 'share', 2)} to {words(most, 'share', 2)} of their compute. Those are the ranges here. Not in them: "
         f"a model of less than {words(published.READ, 'B', 2)}, as on most machines with a fast memory other work than reading "
-        "holds it back, so the range then begins at what this machine does; a mixture of experts; bandwidth that "
-        "was measured here, while the other machine's is what its maker states, of which a part arrives; and streams that are "
-        f"answered together, which slow each other down as they do here. Source: {published.SOURCE}."
+        "holds it back, so the range then begins at what this machine does, and may be so wide that only its lower end is "
+        "shown; a mixture of experts; bandwidth that was measured here, while the other machine's is what its maker states, of "
+        "which a part arrives; and streams that are answered together, which slow each other down as they do here. "
+        f"Source: {published.SOURCE}."
     )
 
 

@@ -136,6 +136,7 @@ class Attained:
     of: int  # requests that fell due in the measured time, failed and unanswered ones among them
     share: Estimate  # met / of, Wilson's interval on as many independent requests as these are worth
     verdict: Kept
+    worth: float | None = None  # so many independent requests; None: without an interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

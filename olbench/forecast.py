@@ -36,7 +36,7 @@ def predicted(
 
     The interval is that of one visit: it holds what is unknown of the cost model and how far visits lie off it.
     """
-    refusal = _refusal(cost, persona, terms, grid)
+    refusal = _refusal(cost, persona, terms, grid, beside.head)
     if refusal:
         return Predicted(
             capacity=Estimate(None, None, None, refusal), binds=None, why="", forecasts=(), reason=refusal
@@ -50,7 +50,7 @@ def predicted(
     draws = _Draws(crowd, users, engines, effort)
     binds, why = binding(crowd, engine, _load(users, place), users[-1], effort.requests // 2)
     return Predicted(
-        capacity=_capacity(place, draws, users, _doubt(cost, persona)),
+        capacity=_capacity(place, draws, users, _doubt(cost, persona, beside.head)),
         binds=binds,
         why=why,
         forecasts=tuple(
@@ -140,7 +140,9 @@ def _drawn(cost: CostModel, beside: Beside, rng: np.random.Generator) -> Engine:
 # --- how far it goes ------------------------------------------------------------------------------------------
 
 
-def _refusal(cost: CostModel, persona: Persona, terms: Sequence[Term], grid: Sequence[float]) -> str:
+def _refusal(
+    cost: CostModel, persona: Persona, terms: Sequence[Term], grid: Sequence[float], head: int
+) -> str:
     """Why nothing can be predicted; "" where it can."""
     if not terms:
         return "there is no service level to keep; a section [slo] says what it is"
@@ -149,12 +151,12 @@ def _refusal(cost: CostModel, persona: Persona, terms: Sequence[Term], grid: Seq
     for name, part in (("decode", cost.decode), ("prefill", cost.prefill), ("slots", cost.slots)):
         if part is None:
             return cost.missing.get(name, f"the cost model has no {name}")
-    return _too_far(cost, persona)
+    return _too_far(cost, persona, head)
 
 
-def _too_far(cost: CostModel, persona: Persona) -> str:
+def _too_far(cost: CostModel, persona: Persona, head: int) -> str:
     slots = cost.slots or 1
-    for line, place in _reach(cost, persona):
+    for line, place in _reach(cost, persona, head):
         for name, value in place.items():
             most = line.span.get(name, (0.0, math.inf))[1]
             # How answers slow each other down is not seen with one at a time.
@@ -163,24 +165,25 @@ def _too_far(cost: CostModel, persona: Persona) -> str:
     return ""
 
 
-def _doubt(cost: CostModel, persona: Persona) -> str:
+def _doubt(cost: CostModel, persona: Persona, head: int) -> str:
     """What the prediction reaches to beyond what was measured; "" where it does not."""
-    for line, place in _reach(cost, persona):
+    for line, place in _reach(cost, persona, head):
         if why := outside(line, place):
             return f"{_at(line, place, cost.slots or 1)}: {why}"
     return ""
 
 
-def _reach(cost: CostModel, persona: Persona) -> Iterator[tuple[Line, Place]]:
-    """The ends of what is asked of each line."""
+def _reach(cost: CostModel, persona: Persona, head: int) -> Iterator[tuple[Line, Place]]:
+    """The ends of what is asked of each line; `head`: tokens of a question that are read once for all."""
     question, answer = float(persona.prompt_tokens), float(persona.output_tokens)
-    before = (persona.turns - 1) * (question + answer)
+    new = max(question - head, 1.0)
+    before = (persona.turns - 1) * (new + answer)
     if cost.decode is not None:
         yield cost.decode, {"streams": 1.0, "depth": question + answer / 2}
         yield cost.decode, {"streams": float(cost.slots or 1), "depth": before + question + answer / 2}
     if cost.prefill is not None:
-        yield cost.prefill, {"tokens": question, "depth": 0.0}
-        yield cost.prefill, {"tokens": question, "depth": before}
+        yield cost.prefill, {"tokens": new, "depth": float(head)}
+        yield cost.prefill, {"tokens": new, "depth": head + before}
 
 
 def _at(line: Line, place: Place, slots: int) -> str:

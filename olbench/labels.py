@@ -73,7 +73,9 @@ def label(cell: Cell, names: Sequence[str]) -> str:
 
 
 def cell_name(cell: Cell, names: Sequence[str]) -> str:
-    """The model of a cell as a sentence names it: with its quantization where the run varies that."""
+    """The model of a cell as a sentence names it, with its quantization where the run varies that; all models of a mix."""
+    if cell.mix:
+        return " and ".join(dict.fromkeys(share.model for share in cell.mix))
     return f"{cell.base} {said('quantization', cell.quantization)}" if "quantization" in names else cell.model
 
 

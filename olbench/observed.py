@@ -19,7 +19,7 @@ _KEEPING = (0, 30)
 
 def beside(cells: Sequence[Told]) -> Beside:
     """What the cells of one model tell, and what is usual where they tell nothing."""
-    return Beside(cache=cache(cells), batch=_batch(cells), overhead=_overhead(cells))
+    return Beside(cache=cache(cells), batch=_batch(cells), head=_head(cells), overhead=_overhead(cells))
 
 
 def cache(cells: Sequence[Told]) -> Cache:
@@ -60,6 +60,14 @@ def _batch(cells: Iterable[Told]) -> int:
     """The batch that was asked for; an automatic one is not told."""
     asked = [value for told in cells for name, value in told.cell.options if name == "num_batch"]
     return max((one for one in asked if isinstance(one, int)), default=BATCH)
+
+
+def _head(cells: Iterable[Told]) -> int:
+    """The middle of what came from the cache of prompts that had never been sent: how they all begin."""
+    cold = [one for one in cells if one.cell.load is None and one.cell.cache == "cold"]
+    found = joined([gist.columns["cached_tokens"].aligned() for told in cold for gist in told.gists])
+    found = found[np.isfinite(found)]
+    return round(float(np.median(found))) if len(found) else 0
 
 
 def _overhead(cells: Iterable[Told]) -> float:

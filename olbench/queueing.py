@@ -35,6 +35,7 @@ class Engine:
     square: float  # of the square of a prompt's length
     batch: int = BATCH
     cache: Cache = "slot"
+    head: int = 0  # tokens that all prompts begin with (template, system prompt): a slot has them from its first request on
 
 
 class Shape(NamedTuple):
@@ -73,7 +74,7 @@ def simulate(
     engine: Engine, talks: Sequence[Talk], shapes: Sequence[Shape], until: float = math.inf
 ) -> Played:
     """Play the talks through; `shapes` is by the talk's part. No question begins after `until`; those there are end."""
-    house = _House(engine, _Users(talks, shapes, until))
+    house = _House(engine, _Users(talks, shapes, until, engine.head))
     house.run()
     served = sorted(house.served, key=lambda one: one.due)
     length = max((one.end for one in served), default=0.0)
@@ -83,11 +84,13 @@ def simulate(
 class _Asked:
     """A question on its way."""
 
-    __slots__ = ("cached", "due", "first", "output", "prompt", "start", "talk", "turn", "user", "waited")
+    __slots__ = ("cached", "due", "first", "new", "output", "prompt",
+                 "start", "talk", "turn", "user", "waited")  # fmt: skip
 
-    def __init__(self, user: int, talk: int, turn: int, due: float, shape: Shape) -> None:
-        self.user, self.talk, self.turn, self.due = user, talk, turn, due
-        self.prompt = turn * (shape[0] + shape[1]) + shape[0]
+    def __init__(self, coming: tuple[float, int, int, int], shape: Shape, head: int) -> None:
+        self.due, self.user, self.talk, self.turn = coming
+        self.new = max(shape[0] - head, 1)  # tokens that were never there before
+        self.prompt = self.turn * (self.new + shape[1]) + shape[0]
         self.output = max(shape[1], 1)
         self.start = self.first = 0.0
         self.cached = 0
@@ -97,8 +100,8 @@ class _Asked:
 class _Users:
     """Who asks what next, and when: one question at a time each, the next one only after the answer."""
 
-    def __init__(self, talks: Sequence[Talk], shapes: Sequence[Shape], until: float) -> None:
-        self.talks, self.shapes, self.until = talks, shapes, until
+    def __init__(self, talks: Sequence[Talk], shapes: Sequence[Shape], until: float, head: int) -> None:
+        self.talks, self.shapes, self.until, self.head = talks, shapes, until, head
         self.next: dict[int, deque[int]] = {}  # user -> their talks that are still to come
         for number in sorted(range(len(talks)), key=lambda number: talks[number].start_ns):
             self.next.setdefault(talks[number].user, deque()).append(number)
@@ -108,8 +111,8 @@ class _Users:
 
     def take(self) -> _Asked:
         """The question that falls due first."""
-        due, user, talk, turn = heapq.heappop(self.coming)
-        return _Asked(user, talk, turn, due, self.shapes[self.talks[talk].part])
+        coming = heapq.heappop(self.coming)
+        return _Asked(coming, self.shapes[self.talks[coming[2]].part], self.head)
 
     def answered(self, asked: _Asked, moment: float) -> None:
         """What the user does then: think and go on, or begin the next talk when it is time."""
@@ -182,10 +185,12 @@ class _House:
 
     def _seat(self, asked: _Asked) -> None:
         slot = self._slot_for(asked)
-        known = asked.prompt - self.users.shapes[self.users.talks[asked.talk].part][0]
+        known = asked.prompt - asked.new
         cache = self.engine.cache
         if cache == "all" or (cache == "slot" and slot.talk == asked.talk):
             asked.cached = known
+        elif cache == "slot" and slot.used >= 0:
+            asked.cached = min(self.engine.head, known)
         slot.asked, slot.read, slot.talk = asked, asked.cached, asked.talk
         asked.start = self.now
         self.free -= 1

@@ -18,7 +18,7 @@ from olbench.sample_columns import Stamps
 from olbench.served import Served
 from olbench.slo import Aspect, Term
 from olbench.stats import quantile
-from olbench.stats.attained import attained
+from olbench.stats.attained import attained, independent
 from olbench.units import words
 
 INTERRUPTED = "interrupted"
@@ -86,7 +86,8 @@ def _line(visits: Sequence[Served], term: Term) -> Attained:
     kept = [met(one, term) for one in visits]
     # Of what cannot be read off a figure (a failure), requests do not queue for it.
     figures = [] if term.bound is None else [_READ[term.aspect](one)[one.by_due()] for one in visits]
-    share, verdict = attained([one.tolist() for one in kept], term.share, [one.tolist() for one in figures])
+    marks, seen = [one.tolist() for one in kept], [one.tolist() for one in figures]
+    share, verdict = attained(marks, term.share, seen)
     if term.bound is None and verdict == "unclear" and share.value is not None and share.value >= term.share:
         # Nobody sends hundreds of requests more at each load only to show that none of them fails either.
         verdict = "kept"
@@ -96,6 +97,7 @@ def _line(visits: Sequence[Served], term: Term) -> Attained:
         of=sum(len(one) for one in kept),
         share=share,
         verdict=verdict,
+        worth=None if share.low is None else independent(marks, seen),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from queues import EVEN, UNEVEN, Queue
 
 from olbench.findings import Estimate
-from olbench.stats.attained import LEAST, attained, together, wilson
+from olbench.stats.attained import LEAST, attained, independent, together, wilson
 
 Z2 = 1.959963984540054**2
 
@@ -89,6 +89,8 @@ def test_a_queue_shows_in_the_figures_before_a_bound_breaks() -> None:
     assert verdict == "unclear"
     assert found.low is not None
     assert found.low < 0.8
+    assert independent([met]) == 200
+    assert 2 <= independent([met], [waits]) < 10
 
 
 def test_one_timeout_does_not_drown_what_queued() -> None:

@@ -22,6 +22,7 @@ from olbench.report.capacity_words import (
     level,
     load,
     persona,
+    remark,
     sureness,
     wish,
 )
@@ -242,6 +243,23 @@ def test_a_prediction_is_held_against_all_that_an_unresolved_search_left_open(
     assert forecast(one, persona=True)[1] == f"Prediction lies {lies} what was found (9 kept, 14 too many)."
 
 
+@pytest.mark.parametrize(
+    ("low", "value", "shown"),
+    [
+        (14.0, 20.0, "What was found is below all that was predicted."),
+        (None, 20.0, "What was found is below all that was predicted."),
+        (10.0, 20.0, "As many as were predicted were too many, fewer that lie in its interval may not be."),
+        (8.0, 12.0, "Prediction lies below what was too many."),
+    ],
+)
+def test_a_prediction_is_held_against_a_load_that_was_broken_where_none_was_kept(
+    low: float | None, value: float, shown: str
+) -> None:
+    made = sizings.predicted(capacity=Estimate(value, low, None if low is None else 30.0))
+    one = sizings.capacity(predicted=made, resolved=False, answer=None, over=14.0)
+    assert forecast(one, persona=True)[1] == shown
+
+
 def test_why_nothing_was_predicted_is_said() -> None:
     one = sizings.capacity(predicted=None)
     assert forecast(one, persona=False) == ("Nothing.", "The scenario has no persona to simulate.")
@@ -284,6 +302,17 @@ def test_the_first_screen_shows_the_loads_around_the_answer() -> None:
     (one,) = found(sizings.sizing(capacities=(sizings.capacity(steps=steps),)))
     assert [row.load.split()[0] for row in one.near] == ["7", "8", "9", "10", "11", "12"]
     assert len(one.loads) == 15
+
+
+def test_an_unclear_load_says_how_little_its_requests_tell() -> None:
+    (ttft, *others) = sizings.service((0.96, 0.99, 1.0)).terms
+    queued = (replace(ttft, worth=75.4), *others)
+    unclear = replace(sizings.service((0.96, 0.99, 1.0)), verdict="unclear", terms=queued)
+    assert remark(unclear) == "says as much as 75 requests that do not wait for each other"
+    assert remark(replace(unclear, verdict="kept")) == ""
+    assert remark(replace(unclear, terms=(replace(ttft, worth=900.0), *others))) == ""
+    made = sizings.capacity(steps=(Step(place=0, load=9.0, cell="a" * 12, service=unclear),))
+    assert "  9 users: says as much as 75 requests" in said(sizings.sizing(capacities=(made,)))
 
 
 def test_a_load_that_does_not_count_has_no_verdict() -> None:

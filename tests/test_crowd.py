@@ -59,14 +59,12 @@ def test_what_takes_neither_slot_nor_engine_is_charged_to_the_first_token_and_th
 
 
 def test_a_crowd_leaves_out_those_who_found_the_house_empty_and_is_the_same_each_time() -> None:
-    crowd = Crowd(
-        PEOPLE, (Term(key="ttft_p95", aspect="ttft", share=0.95, bound=0.5),), 1, Beside(template=4)
-    )
+    crowd = Crowd(PEOPLE, (Term(key="ttft_p95", aspect="ttft", share=0.95, bound=0.5),), 1, Beside())
     engine = Engine(slots=2, step=0.02, stream=0.0, depth=0.0, opening=0.0, token=0.001, square=0.0)
     played = crowd.played(engine, 12, 500)
     assert len(played.served) == pytest.approx(500, rel=0.15)
     assert played.served[0].due > 0.1 * played.length
-    assert {one.prompt for one in played.served} == {124, 268, 412, 556}
+    assert {one.prompt for one in played.served} == {120, 260, 400, 540}
     assert crowd.shares(engine, 12, 500) == crowd.shares(engine, 12, 500)
     assert crowd.room(engine, 12, 500) == crowd.shares(engine, 12, 500)["ttft_p95"] - 0.95
 

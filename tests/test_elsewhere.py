@@ -12,6 +12,7 @@ from olbench.elsewhere import decode_here, elsewhere, known_error, prefill_here
 from olbench.findings import Estimate
 from olbench.machines import Machine
 from olbench.model import Facts
+from olbench.report.tables.elsewhere import ranged
 from olbench.sized import CostModel, Elsewhere, Footprint, Held, Line
 from olbench.slo import Term
 
@@ -240,3 +241,19 @@ def test_our_own_table_can_be_scaled_to() -> None:
     )
     assert all(one.decode is not None for one in found if one.fits)
     assert [one.machine for one in found if not one.fits] == []
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        (None, "–"),
+        ((12.0, 47.0), "12–47"),
+        ((9.0, 9.0), "9"),
+        ((4.26, 15.8), "4.3–16"),
+        ((312.0, 1240.0), "310–1,200"),
+        ((304.2, 113_718.0), "300 or more"),
+        ((0.0, 40.0), "0–40"),
+    ],
+)
+def test_a_range_has_two_figures_and_no_end_that_tells_nothing(ends: Any, shown: str) -> None:
+    assert ranged(ends) == shown

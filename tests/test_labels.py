@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from records import cell
 
+from olbench.arrival import Share
 from olbench.labels import axes, labels, phrase, said
 from olbench.model import Cell
 
@@ -75,3 +76,11 @@ def test_options_of_all_kinds_have_words() -> None:
     assert phrase("prompt_tokens", None) == "own prompts"
     assert phrase("cache", "cold") == "a cold cache"
     assert phrase("num_ctx", 2048) == "ctx 2048"
+
+
+def test_a_mix_is_called_by_all_its_models() -> None:
+    parts = [
+        Share(model=name, base=name, quantization=None, weight=1.0, prompt_tokens=tokens, output_tokens=8)
+        for name, tokens in (("a:1b", 64), ("b:1b", 64), ("a:1b", 400))
+    ]
+    assert labels([cell(model="a:1b", base="a:1b", mix=tuple(parts))]) == ("a:1b and b:1b",)

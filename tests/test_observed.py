@@ -48,6 +48,13 @@ def test_nothing_seen_is_what_is_usual() -> None:
     assert beside([]) == Beside(cache="slot", batch=512, overhead=0.0)
 
 
+def test_how_all_prompts_begin_is_what_comes_from_the_cache_of_those_that_were_never_sent() -> None:
+    cold = told(*(sample(index=one, cached=cached) for one, cached in enumerate((0, 24, 24, 25))))
+    repeated = told(*(sample(index=one, cached=63) for one in range(8)), cache="warm")
+    assert beside([cold, repeated]).head == 24
+    assert beside([repeated]).head == beside([told(sample(cached=None))]).head == 0
+
+
 def test_a_batch_that_was_asked_for_is_taken() -> None:
     assert beside([told(options=(("num_batch", 1024), ("temperature", 0)))]).batch == 1024
 

@@ -15,9 +15,11 @@ from olbench.queueing import Cache, Engine, Played, Shape, simulate
 ALIKE = Shape(100, 11)
 
 
-def engine(*, slots: int = 1, batch: int = 512, cache: Cache = "slot", **costs: float) -> Engine:
+def engine(
+    *, slots: int = 1, batch: int = 512, cache: Cache = "slot", head: int = 0, **costs: float
+) -> Engine:
     free = dict.fromkeys(("step", "stream", "depth", "opening", "token", "square"), 0.0)
-    return Engine(slots=slots, batch=batch, cache=cache, **{**free, **costs})
+    return Engine(slots=slots, batch=batch, cache=cache, head=head, **{**free, **costs})
 
 
 def once(*dues: float) -> tuple[Talk, ...]:
@@ -99,6 +101,22 @@ def test_a_conversation_carries_what_was_said_and_reads_only_what_is_new(
     assert served[1].due == pytest.approx(served[0].end + 2)
     assert [one.first - one.due for one in served] == near(
         *((100 + 111 * k - cached[k]) / 100 for k in range(3))
+    )
+
+
+@pytest.mark.parametrize(
+    ("cache", "cached"), [("slot", [0, 24, 24, 24]), ("all", [24, 24, 24, 111]), ("none", [0, 0, 0, 0])]
+)
+def test_how_all_prompts_begin_is_read_once_a_slot_and_said_once_a_conversation(
+    cache: Cache, cached: list[int]
+) -> None:
+    people = [*once(0.0, 10.0, 20.0), Talk(1, 10 * 10**9, (20 * 10**9,), 0)]
+    del people[1]
+    served = simulate(engine(cache=cache, head=24, token=0.01), people, [ALIKE]).served
+    assert [(one.user, one.prompt) for one in served] == [(0, 100), (1, 100), (2, 100), (1, 187)]
+    assert [one.cached for one in served] == cached
+    assert [one.first - one.due for one in served] == near(
+        *((one.prompt - one.cached) / 100 for one in served)
     )
 
 

@@ -67,7 +67,8 @@ def _found(one: Found, *, several: bool, colour: bool, width: int) -> list[str]:
     )
     told = [line for name, words in said for line in _named(name, words.strip().replace("  ", " "), width)]
     loads = _loads(one, width, colour=colour) if one.loads else paragraph(one.instead, width)
-    return [*title, *told, "", *loads]
+    doubts = [f"{row.load}: {row.note}" for row in one.loads if row.verdict == "unclear" and row.note]
+    return [*title, *told, "", *loads, *(line for doubt in doubts for line in paragraph(doubt, width, "  "))]
 
 
 def _loads(one: Found, width: int, *, colour: bool) -> list[str]:

@@ -8,7 +8,7 @@ from olbench.findings import Estimate
 from olbench.model import Facts
 from olbench.prose import counted, listed
 from olbench.report.wording import plain
-from olbench.sized import Binds, By, Capacity, Kept, Sizing
+from olbench.sized import Attained, Binds, By, Capacity, Kept, Service, Sizing
 from olbench.slo import Aspect, Term
 from olbench.units import figures, scaled, span
 
@@ -61,6 +61,7 @@ _PATTERNS: Mapping[Pattern, str] = {
     "replay": "Requests come as a recorded trace has them.",
     "sessions": "People ask, read the answer, think, and ask again; each question carries what was said before.",
 }
+_FEW = 0.5  # of all requests; where more of them are independent, their number says enough
 _CLOSED = "So many streams are kept busy: each sends its next request as soon as the answer before has come."
 
 
@@ -218,7 +219,7 @@ def agreement(found: Capacity, predicted: Estimate) -> str:
     if predicted.value is None:
         return ""
     if not found.answer:
-        return "What was found is below all that was predicted." if found.over is not None else ""
+        return _below(found.over, predicted)
     if not found.resolved and found.over is not None:
         lies = "within" if found.answer <= predicted.value < found.over else "outside"
         shown = f"{amount(found.answer)} kept, {amount(found.over)} too many"
@@ -237,6 +238,34 @@ def agreement(found: Capacity, predicted: Estimate) -> str:
     known = predicted.low is not None and predicted.high is not None
     inside = f"; the finding lies {'inside' if held else 'outside'} the predicted interval" if known else ""
     return f"Prediction is {size}{inside}."  # fmt: skip
+
+
+def _below(over: float | None, predicted: Estimate) -> str:
+    """Where no load was kept, and this one was broken."""
+    least = predicted.value if predicted.low is None else predicted.low
+    if over is None or least is None:
+        return ""
+    if over <= least:
+        return "What was found is below all that was predicted."
+    if over <= (predicted.value or 0.0):
+        return "As many as were predicted were too many, fewer that lie in its interval may not be."
+    return "Prediction lies below what was too many."
+
+
+def remark(service: Service) -> str:
+    """Why a load does not count or cannot be told, or that it was given up early; "" where all is as it should be."""
+    if service.invalid:
+        return plain(service.invalid)
+    if service.cut_short:
+        return "given up early: it could no longer be kept"
+    worth = min((one.worth for one in service.terms if one.worth is not None and _queued(one)), default=None)
+    if service.verdict != "unclear" or worth is None or worth > _FEW * service.requests:
+        return ""
+    return f"says as much as {worth:,.0f} requests that do not wait for each other"
+
+
+def _queued(one: Attained) -> bool:
+    return one.term.bound is not None
 
 
 def sentence(text: str) -> str:

@@ -41,11 +41,17 @@ def attained(
     if count < LEAST:
         why = f"{counted(count, 'request')}; an interval needs {LEAST}"
         return Estimate(value, None, None, why), "unclear"
+    low, high = wilson(value, independent(met, figures))
+    return Estimate(value, low, high), "kept" if low >= share else "broken" if high < share else "unclear"
+
+
+def independent(met: Sequence[Sequence[bool]], figures: Sequence[Sequence[float]] = ()) -> float:
+    """How many independent requests say as much as these, of which there is at least one; arguments as above."""
+    marks = [np.asarray(one, dtype=np.float64) for one in met if len(one)]
     alike = together(marks)
     if any(len(one) for one in figures):
         alike = max(alike, together(_within(marks, figures)))
-    low, high = wilson(value, count / alike)
-    return Estimate(value, low, high), "kept" if low >= share else "broken" if high < share else "unclear"
+    return sum(map(len, marks)) / alike
 
 
 def wilson(share: float, count: float) -> tuple[float, float]:

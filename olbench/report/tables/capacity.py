@@ -16,6 +16,7 @@ from olbench.report.capacity_words import (
     forecast,
     headline,
     load,
+    remark,
     sureness,
     untried,
     wish,
@@ -140,13 +141,6 @@ def _loaded(step: Step, one: Capacity, terms: Sequence[Term]) -> Loaded:
         note=remark(step.service),
         answer=step.load == one.answer,
     )
-
-
-def remark(service: Service) -> str:
-    """Why a load does not count, or that it was given up early; "" where all is as it should be."""
-    if service.invalid:
-        return plain(service.invalid)
-    return "given up early: it could no longer be kept" if service.cut_short else ""
 
 
 def _forecast(one: Capacity, at: float) -> Mapping[str, Estimate]:

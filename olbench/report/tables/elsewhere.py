@@ -11,6 +11,7 @@ from olbench.sized import Elsewhere, Sizing
 from olbench.units import figures, words
 
 _UNREAD = "Not checked"
+WIDE = 30  # times its lower end
 
 
 def machines(sizing: Sizing) -> Table:
@@ -70,8 +71,17 @@ def _source(one: Machine, figure: str) -> str:
 
 
 def ranged(ends: tuple[float, float] | None) -> str:
-    """A range as people read it: "310–520"."""
+    """A range as people read it: "310–520"; "300 or more" where it is so wide that its upper end tells nothing."""
     if ends is None:
         return NOTHING
-    low, high = (figures(end, 2) if end < 100 else f"{end:,.0f}" for end in ends)
+    low, high = map(_rough, ends)
+    if ends[1] > WIDE * ends[0] > 0:
+        return f"{low} or more"
     return low if low == high else f"{low}–{high}"
+
+
+def _rough(value: float) -> str:
+    """To two significant figures: no estimate knows more."""
+    if value == int(value) and value < 100:
+        return f"{value:.0f}"
+    return figures(float(f"{value:.1e}"), 2)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from olbench import labels
 from olbench.findings import Attained, CellFinding, Estimate, Findings, Portion, Service
 from olbench.metrics import METRICS
-from olbench.report.capacity_words import VERDICTS, bound, percent, wish
+from olbench.report.capacity_words import VERDICTS, bound, percent, remark, wish
 from olbench.report.tables import Entry, Heading, Table, numbered
 from olbench.report.wording import NOTHING, Scale, figure, plain, scale
 from olbench.slo import Term
@@ -26,6 +26,7 @@ def levels(findings: Findings) -> Table:
             Heading("Asked of", numeric=True),
             Heading("Met by", numeric=True),
             Heading("Share", numeric=True),
+            Heading("Worth", numeric=True),
             Heading("Verdict"),
         ),
         tuple(
@@ -35,6 +36,7 @@ def levels(findings: Findings) -> Table:
                 Entry(percent(one.term.share)),
                 Entry(f"{one.met:,} of {one.of:,}"),
                 _share(one),
+                Entry(NOTHING if one.worth is None else f"{one.worth:,.0f}"),
                 Entry(VOID if served.invalid else VERDICTS[one.verdict]),
             )
             for name, served in _served(findings)
@@ -42,7 +44,7 @@ def levels(findings: Findings) -> Table:
         ),
         "Every measured request counts; one that failed, was not answered or gives no such figure does not meet the line. "
         "A line is kept if the whole 95 % interval of its share is at or above what was asked, broken if all of it is below; "
-        "requests that queued together count for fewer than they are.",
+        "requests that queued together are worth fewer independent ones, and the interval is that of so many.",
     )
 
 
@@ -77,13 +79,6 @@ def served(findings: Findings) -> Table:
         "Goodput: requests a second that met every line, each counted at the moment when it fell due. Closed streams send "
         "as they are answered, so nothing falls due there.",
     )
-
-
-def remark(one: Service) -> str:
-    """Why a load does not count, or that it was given up early; "" where all is as it should be."""
-    if one.invalid:
-        return plain(one.invalid)
-    return "given up early: it could no longer be kept" if one.cut_short else ""
 
 
 def parts(findings: Findings) -> Table:
