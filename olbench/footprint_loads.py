@@ -26,8 +26,14 @@ class Load:
 
 
 def loads(group: Sequence[Told]) -> tuple[list[Load], str]:
-    """Each visit's load, and from which metric its RAM is; "" where the server alone tells it."""
-    seen = [(told, gist) for told in group if not told.cell.mix for gist in told.gists if _alone(gist)]
+    """Each load as the visit saw it that brought it, and the metric that its RAM is from; "" where the server alone tells it.
+
+    A visit that found its model in memory counts only where no other saw that context come. It shows no load of its own, and
+    with use a load grows by some percent: beside a context that was used once, that would pass for what a context takes.
+    """
+    alone = [(told, gist) for told in group if not told.cell.mix for gist in told.gists if _alone(gist)]
+    fresh = {_place(*one) for one in alone if _fresh(one[1])}
+    seen = [one for one in alone if _fresh(one[1]) or _place(*one) not in fresh]
     source = next(
         (key for key in RAM_KEYS if seen and all(_one(gist, key) is not None for _, gist in seen)), ""
     )
@@ -40,16 +46,25 @@ def _alone(gist: Gist) -> bool:
     return gist.problem is None and gist.placement is not None and not gist.placement.others
 
 
+def _fresh(gist: Gist) -> bool:
+    return gist.placement is not None and gist.placement.how != "resident"
+
+
+def _place(told: Told, gist: Gist) -> tuple[int, int]:
+    """Context and slots."""
+    context = None if gist.placement is None else gist.placement.context_length
+    return told.cell.num_ctx if context is None else context, _slots(told, gist)
+
+
 def _load(told: Told, gist: Gist, source: str, *, own: bool) -> Load:
     size, there = _one(gist, "model_size"), _one(gist, "model_vram")
     ram = _one(gist, source) if source else None if size is None or there is None else size - there
     # On a machine with a GPU what others do there is no memory of a model that is not there.
     vram = _one(gist, "gpu_peak") if own and there != 0 else there
-    placed = gist.placement
-    context = None if placed is None else placed.context_length
+    num_ctx, slots = _place(told, gist)
     held = Held(
-        num_ctx=told.cell.num_ctx if context is None else context,
-        slots=_slots(told, gist),
+        num_ctx=num_ctx,
+        slots=slots,
         ram=_seen(ram, "nobody tells how much RAM it takes"),
         vram=_seen(vram, "nobody tells how much GPU memory it takes"),
         predicted=False,

@@ -1,6 +1,7 @@
 """The memory model: from loads whose bytes are known, and from loads that scatter."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -30,16 +31,23 @@ def load(
     slots: int = 1,
     vram: Sequence[float] = (),
     ps: tuple[int, int] = (9, 0),
+    stays: bool = False,
     **of: Any,
 ) -> Told:
-    """A cell with a visit for each size of its runner's memory; `ps`: size and size_vram."""
+    """A cell with a visit for each size of its runner's memory, which `stays` after the first; `ps`: size and size_vram."""
     asked: Cell = of.pop("cell", None) or cell(num_ctx=num_ctx, model="m:1b", base="m:1b")
     seen = [
         observation(
             asked,
             several(1),
             repeat=repeat,
-            placement=placement(context_length=num_ctx, parallel=slots, size=ps[0], size_vram=ps[1]),
+            placement=placement(
+                how="resident" if stays and repeat else "preloaded",
+                context_length=num_ctx,
+                parallel=slots,
+                size=ps[0],
+                size_vram=ps[1],
+            ),
             readings=readings(
                 series("runner.rss", [size / 2, size, size]),
                 series("server.rss", [size, size + 40 * MB]),
@@ -161,6 +169,20 @@ def test_a_load_beside_another_model_says_nothing() -> None:
     asked = cell(num_ctx=1024)
     seen = observation(asked, several(1), placement=placement(others=("other:7b",)))
     assert footprint.of([Told(asked, 1, (gist(seen),))]) == ()
+
+
+def test_a_load_that_stays_counts_once_and_as_it_was_when_it_came() -> None:
+    used = [bytes_at(2048), bytes_at(2048) + 8 * MB, bytes_at(2048) + 9 * MB]
+    learned = only([load(1024, bytes_at(1024)), load(2048, *used, stays=True), *exact(4096)])
+    assert [one.ram.value for one in learned.loads] == [bytes_at(1024), bytes_at(2048), bytes_at(4096)]
+    assert learned.per_token.value == pytest.approx(TOKEN)
+
+
+def test_a_load_that_no_visit_saw_come_counts_as_it_was_found() -> None:
+    asked = cell(num_ctx=2048, model="m:1b", base="m:1b")
+    found = load(2048, 0.0, bytes_at(2048), stays=True, cell=asked)
+    found = replace(found, gists=found.gists[1:])
+    assert only([*exact(1024), found]).per_token.value == pytest.approx(TOKEN)
 
 
 def test_beyond_its_reach_nothing_is_said_unless_asked_for() -> None:
