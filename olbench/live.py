@@ -22,6 +22,7 @@ from olbench.model import (
 )
 from olbench.prose import counted
 
+SHORT = 0.5e9  # nanoseconds: less is not worth waiting for
 ROWS = 8  # of the visits that ended last
 HEADLINES = ("decode", "ttft", "throughput")
 
@@ -35,33 +36,51 @@ class Latest(Protocol):
 
 
 class Pace:
-    """How long the rest will take: the estimates, scaled by how true they have been so far."""
+    """How long the rest will take: the estimates, scaled by how true they have been so far.
+
+    What falls due at given times takes as long as that on any machine: it is not scaled, and says nothing of the others.
+    """
 
     def __init__(self, expected: Mapping[str, float], visits: tuple[Visit, ...]) -> None:
         """`expected`: cell -> nanoseconds a visit is expected to take; only their proportions matter."""
         self._expected = expected
+        self._due: dict[str, float] = {}  # cell -> nanoseconds, of visits whose requests fall due
         self._left = sum(expected.get(visit.cell, 0.0) for visit in visits)
+        self._due_left = 0.0
         self._told = 0.0
         self._taken = 0.0
 
     def took(self, cell: str, nanoseconds: float) -> None:
         """A visit to `cell` has ended."""
+        if cell in self._due:
+            self._due_left -= self._due[cell]
+            return
         self._left -= self._expected.get(cell, 0.0)
-        self._told += self._expected.get(cell, 0.0)
-        self._taken += nanoseconds
+        self.again(cell, nanoseconds)
 
     def again(self, cell: str, nanoseconds: float) -> None:
         """A visit has ended that was taken once more: it says how long visits take, and nothing less is left."""
-        self._told += self._expected.get(cell, 0.0)
-        self._taken += nanoseconds
+        if cell not in self._due:
+            self._told += self._expected.get(cell, 0.0)
+            self._taken += nanoseconds
 
     def further(self, visits: Sequence[Visit]) -> None:
         """Visits are to come that were not planned."""
         self._left += sum(self._expected.get(visit.cell, 0.0) for visit in visits)
 
-    def left(self) -> float | None:
-        """Nanoseconds until the end, None before the first visit has ended."""
-        return None if not self._told else max(0.0, self._left) * self._taken / self._told
+    def due(self, cell: str, nanoseconds: float) -> None:
+        """A visit to `cell` is to come that was not planned, whose requests fall due in that time."""
+        self._due[cell] = nanoseconds
+        self._due_left += nanoseconds
+
+    def left(self, cell: str = "", elapsed: float = 0.0) -> float | None:
+        """Nanoseconds until the end, `elapsed` of a visit to `cell` over; None before the first visit has ended."""
+        if not self._told:
+            return None
+        scale = self._taken / self._told
+        rest = max(0.0, self._left) * scale + max(0.0, self._due_left)
+        # A visit that takes longer than was expected is about to end, not the ones after it.
+        return max(0.0, rest - min(elapsed, self._due.get(cell, self._expected.get(cell, 0.0) * scale)))
 
 
 class View:
@@ -84,6 +103,7 @@ class View:
         self._pace = Pace(expected, visits)
         self._watch = watch
         self._began = now()
+        self._visited: tuple[str, int] = ("", 0)  # the cell that is visited, and since when
         self._now: tuple[str, str] = ("", "starting")
         self._load: Load | None = None  # of the cell that is visited
         self._rows: list[tuple[str, ...]] = []
@@ -115,6 +135,7 @@ class View:
         """A visit begins."""
         again = " again" if visit in self._seen else ""
         self._load = cell.load
+        self._visited = (cell.id, now())
         self._now = (f"{self._labels.get(cell.id, cell.id)}, repeat {visit.repeat + 1}{again}", "preparing")
 
     def doing(self, what: str) -> None:
@@ -127,6 +148,7 @@ class View:
         count = self._pace.again if again else self._pace.took
         count(seen.visit.cell, seen.ended_ns - seen.started_ns)
         self._seen.add(seen.visit)
+        self._visited = ("", 0)
         row = summary(seen, self._load)
         label = f"{self._labels.get(seen.visit.cell, seen.visit.cell)} #{seen.visit.repeat + 1}{' again' if again else ''}"
         self._rows = [*self._rows[-ROWS + 1 :], (label, *row)]
@@ -150,11 +172,17 @@ class View:
         self._total += len(visits)
         self._pace.further(visits)
 
+    def due(self, visit: Visit, nanoseconds: float) -> None:
+        """A visit is to come that was not planned, whose requests fall due in that time."""
+        self._total += 1
+        self._pace.due(visit.cell, nanoseconds)
+
     # --- drawing ---------------------------------------------------------------------------------------------
 
     def _clock(self) -> str:
-        left = self._pace.left()
-        rest = "" if left is None else f", about {units.span(left)} left"
+        cell, since = self._visited
+        left = self._pace.left(cell, now() - since)
+        rest = f", about {units.span(left)} left" if left and left >= SHORT else ""
         return f"{units.span(now() - self._began)}{rest}"
 
     def _drawn(self) -> Group:

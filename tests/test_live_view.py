@@ -80,6 +80,24 @@ def test_visits_beyond_the_plan_add_to_the_rest() -> None:
     assert pace.left() == 80.0
 
 
+def test_what_falls_due_takes_its_time_however_true_the_estimates_were() -> None:
+    pace = Pace({ONE.id: 10.0}, visits(ONE))
+    pace.took(ONE.id, 2.0)
+    pace.due(TWO.id, 300.0)
+    assert pace.left() == 300.0
+    assert pace.left(TWO.id, 120.0) == 180.0
+    pace.took(TWO.id, 400.0)
+    assert pace.left() == 0.0
+    pace.further(visits(ONE))
+    assert pace.left() == 2.0  # as true as before: how long people take to ask says nothing of it
+
+
+def test_a_visit_that_takes_longer_than_expected_leaves_the_others_their_time() -> None:
+    pace = Pace({ONE.id: 10.0, TWO.id: 30.0}, visits(ONE, TWO, repeats=2))
+    pace.took(ONE.id, 20.0)  # 60, 20 and 60 are to come
+    assert [pace.left(TWO.id, elapsed) for elapsed in (0.0, 45.0, 60.0, 75.0)] == [140.0, 95.0, 80.0, 80.0]
+
+
 # --- a visit in words -----------------------------------------------------------------------------------------
 
 
@@ -168,10 +186,10 @@ def test_a_further_round_is_told_and_counted(capsys: pytest.CaptureFixture[str])
                 shown.going_on(2, visits(ONE, TWO))
     assert [line.partition(": ctx")[0] for line in capsys.readouterr().err.splitlines()] == [
         "[1/2] 10 s, about 10 s left",
-        "[2/2] 20 s, about 0 s left",
+        "[2/2] 20 s",
         "round 2: 2 cells not known within 3 % yet",
         "[3/4] 30 s, about 10 s left",
-        "[4/4] 40 s, about 0 s left",
+        "[4/4] 40 s",
     ]
 
 

@@ -99,11 +99,18 @@ class _Sight:
     names: dict[str, str]
     expected: dict[str, float]
 
-    def meet(self, visit: Visit, name: str, expected_ns: float) -> None:
+    def meet(self, probe: _Probe, name: str, expected_ns: float) -> None:
         """A visit that was not planned."""
-        self.names[visit.cell] = name
-        self.expected[visit.cell] = expected_ns
-        self.view.further((visit,))
+        cell = probe.visit.cell
+        self.names[cell] = name
+        span = ""
+        if probe.least_ns:
+            self.view.due(probe.visit, probe.least_ns)
+            span = f", which take {units.span(probe.least_ns)} to come"
+        else:
+            self.expected[cell] = expected_ns
+            self.view.further((probe.visit,))
+        self.view.say(f"{name}: {counted(probe.requests + probe.warmup, 'request')}{span}")
 
 
 class _Hunt:
@@ -211,9 +218,10 @@ class _Hunt:
         times = estimate.time(
             Plan((cell,), (visit,), 0, ()), replace(wanted, measure=measure), self._begun.cards
         ).cells
-        self._sight.meet(visit, one.words, times[cell.id])
         least = 0 if cell.load is None else span_ns(cell.load, measure.count)
-        return _Probe(visit=visit, requests=requests, warmup=warmup, least_ns=least)
+        probe = _Probe(visit=visit, requests=requests, warmup=warmup, least_ns=least)
+        self._sight.meet(probe, one.words, times[cell.id])
+        return probe
 
     async def _tell(self, cell: str) -> None:
         """How that load was served, in a line."""
