@@ -1,10 +1,15 @@
 """What several tests share: a cell, a request, and the scripted server's loop."""
 
+import signal
 from collections.abc import Callable
 
 import pytest
 
 from olbench.model import Cell, Message, Prompt, Request
+
+# What a script starts in the background begins with ^C ignored, and so would all that the tests start and stop by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

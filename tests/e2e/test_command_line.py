@@ -76,10 +76,13 @@ def alone(cache: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alo
     words = command("serve-embedded", "--port", 0, "--threads", 1, "--log", log)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield Alone(process.stdout.readline().strip(), log, process.pid)
-        engines = below(process.pid)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE_S) == 0
+        try:
+            yield Alone(process.stdout.readline().strip(), log, process.pid)
+            engines = below(process.pid)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            process.kill()  # one that does not end fails a test, and does not hold all others up
         assert engines
         until(lambda: not any(alive(one) for one in engines))
 
