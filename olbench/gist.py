@@ -45,7 +45,9 @@ class Gist:
     problem: str | None
     notes: tuple[str, ...]
     placement: Placement | None
-    outcomes: Mapping[Outcome, int]  # of the measured samples
+    outcomes: Mapping[
+        Outcome, int
+    ]  # of the measured samples; without those that we stopped with a load that was given up
     failures: Mapping[tuple[Outcome, str], int]  # of all samples but a probe's
     stamps: Stamps  # of the same
     prompts: tuple[str, ...]  # the prompt's name of each measured sample that went through
@@ -141,6 +143,8 @@ def gist(
     """
     bars = limits({}) if bars is None else bars
     samples = [one for one in observation.samples if one.phase != "probe"]
+    # What we stopped with a load that was given up has not failed.
+    ended = [one for one in samples if not (observation.cut_short and one.outcome == "cancelled")]
     cold, measured = _good(samples, "cold"), _good(samples, "measured")
     good: dict[Phase, Samples] = {"cold": columns(cold, load), "measured": columns(measured, load)}
     visited = Visited(observation, good["measured"], _flow(samples, good["measured"], load))
@@ -151,8 +155,8 @@ def gist(
         problem=observation.problem,
         notes=observation.notes,
         placement=observation.placement,
-        outcomes=Counter(one.outcome for one in samples if one.phase == "measured"),
-        failures=Counter((one.outcome, one.words) for one in samples if one.outcome not in GOOD),
+        outcomes=Counter(one.outcome for one in ended if one.phase == "measured"),
+        failures=Counter((one.outcome, one.words) for one in ended if one.outcome not in GOOD),
         stamps=_stamps(samples),
         prompts=tuple(one.prompt for one in measured),
         columns={key: _column(METRICS[key].of, visited, good) for key in keys},

@@ -211,10 +211,11 @@ def summary(seen: Observation, load: Load | None = None) -> tuple[str, ...]:
     if seen.problem is not None:
         return ("", "", "", "", seen.problem)
     good = [one for one in seen.samples if one.phase == "measured" and one.outcome in GOOD]
-    measured = sum(one.phase == "measured" for one in seen.samples)
+    measured = sum(one.phase == "measured" and one.outcome != "cancelled" for one in seen.samples)
     told = gist(seen, load=load)
     failed = "" if len(good) == measured else f"{measured - len(good)} of {measured} failed"
-    return (*(_words(key, told) for key in (*HEADLINES, "ram_peak")), failed)
+    end = ", ".join(one for one in ("given up" if seen.cut_short else "", failed) if one)
+    return (*(_words(key, told) for key in (*HEADLINES, "ram_peak")), end)
 
 
 def _words(key: str, told: Gist) -> str:

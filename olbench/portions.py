@@ -40,7 +40,7 @@ def _turn(one: Served) -> Rows:
 
 
 def _portion(told: Told, of: Place, place: int) -> Portion:
-    every = [of(one.served) == place for one in told.gists]
+    every = [(of(one.served) == place) & ~one.served.stopped for one in told.gists]
     good = [own[one.served.good] for own, one in zip(every, told.gists, strict=True)]
     failed = sum(
         int(np.count_nonzero(own & ~one.served.good)) for own, one in zip(every, told.gists, strict=True)

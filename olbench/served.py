@@ -19,11 +19,13 @@ class Served:
     due_ns: Stamps  # when it was wanted
     end_ns: Stamps
     good: Mask  # it went through
+    stopped: Mask  # we ended it, when the load was given up: what would have become of it nobody knows
     part: Rows  # of the mix
     turn: Rows  # of the conversation
     ttft: Numbers  # s, as the metrics have them
     tpot: Numbers
     e2e: Numbers
+    waited: Numbers  # s from due to the first token, or to the end where none came; of those that did not go through too
     late: Numbers  # s by which it left after it was wanted, a new connection aside; of failed ones too
     before_due_ns: Stamps  # the same of warm-up requests, which may still be under way
     before_end_ns: Stamps
@@ -60,16 +62,24 @@ def of(seen: Observation, measured: Sequence[Sample], columns: Samples) -> Serve
         due_ns=columns.wanted_ns,
         end_ns=columns.end_ns,
         good=good,
+        stopped=np.array([one.outcome == "cancelled" for one in measured], dtype=np.bool_),
         part=np.array([one.part for one in measured], dtype=np.int64),
         turn=columns.turn,
         ttft=_where(good, ttft(columns)),
         tpot=_where(good, tpot(columns)),
         e2e=_where(good, e2e(columns)),
+        waited=_waited(columns),
         late=dispatch(columns).aligned(),
         before_due_ns=np.array([one.wanted_ns for one in before], dtype=np.int64),
         before_end_ns=np.array([one.end_ns for one in before], dtype=np.int64),
         cut_short=seen.cut_short,
     )
+
+
+def _waited(columns: Samples) -> Numbers:
+    first = ttft(columns).aligned()
+    found: Numbers = np.where(np.isfinite(first), first, (columns.end_ns - columns.wanted_ns) / 1e9)
+    return found
 
 
 def _where(good: Mask, column: Column) -> Numbers:

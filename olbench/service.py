@@ -1,5 +1,7 @@
 """How a load was served: its requests held against a service level. Every measured one counts, answered or not.
 
+But for those that we stopped when the load was given up: of them it is known at most that they were too late already.
+
 Goodput is what was offered times the share of requests that met every line. Each request is charged to the moment when it
 fell due: one that is late spoils its own moment, and the run-out after the last due time stretches nothing. Offered are the
 requests due before the last due time / (last due - first due), which is exact for even arrivals and for bursts alike;
@@ -11,7 +13,7 @@ from math import inf, isfinite
 
 import numpy as np
 
-from olbench.column import Mask, Numbers, joined
+from olbench.column import Mask, Numbers, Rows, joined
 from olbench.findings import Attained, Estimate, Kept, Service
 from olbench.gist import Gist, Told
 from olbench.sample_columns import Stamps
@@ -36,7 +38,7 @@ _READ: Mapping[Aspect, Callable[[Served], Numbers]] = {
 def of(told: Told, terms: Sequence[Term]) -> Service:
     """How a cell was served over its visits; marked ones are left out while a sound one is left."""
     visits = [one.served for one in _sound(told)]
-    requests = sum(len(one.due_ns) for one in visits)
+    requests = sum(int(np.count_nonzero(_judged(one, terms))) for one in visits)
     lines = tuple(_line(visits, term) for term in terms)
     cut_short, late = any(one.cut_short for one in visits), _late(visits)
     invalid = _invalid(told, terms, requests, late)
@@ -63,29 +65,46 @@ def _sound(told: Told) -> list[Gist]:
 # --- what was met ---------------------------------------------------------------------------------------------
 
 
-def met(one: Served, term: Term) -> Mask:
-    """Which requests of a visit met the line, in the order in which they fell due."""
+def _kept(one: Served, term: Term) -> Mask:
+    """Which requests of a visit met the line."""
     if term.bound is None:
-        kept = one.good
-    elif term.aspect == "answer_rate":
-        kept = _READ[term.aspect](one) * term.bound <= 1
-    else:
-        kept = _READ[term.aspect](one) <= term.bound  # NaN is no figure, and keeps nothing
-    found: Mask = (kept & one.good)[one.by_due()]
+        return one.good
+    figures = _READ[term.aspect](one)
+    # NaN is no figure, and keeps nothing.
+    kept = figures * term.bound <= 1 if term.aspect == "answer_rate" else figures <= term.bound
+    found: Mask = kept & one.good
     return found
 
 
-def _all(one: Served, terms: Sequence[Term]) -> Mask:
-    found: Mask = np.logical_and.reduce(
-        [np.ones(len(one.due_ns), dtype=np.bool_), *(met(one, term) for term in terms)]
-    )
+def _known(one: Served, term: Term) -> Mask:
+    """Of which requests it is known whether they met the line."""
+    known = ~one.stopped
+    if term.bound is not None and term.aspect == "ttft":
+        known |= one.waited > term.bound
+    elif term.bound is not None and term.aspect == "e2e":
+        known |= (one.end_ns - one.due_ns) / 1e9 > term.bound
+    return known
+
+
+def _judged(one: Served, terms: Sequence[Term]) -> Mask:
+    """Of which requests it is known whether they met every line."""
+    found: Mask = np.logical_or.reduce([~one.stopped, *(_known(one, term) for term in terms)])
+    return found
+
+
+def _rows(one: Served, known: Mask) -> Rows:
+    """Those, in the order in which they fell due."""
+    order = one.by_due()
+    found: Rows = order[known[order]]
     return found
 
 
 def _line(visits: Sequence[Served], term: Term) -> Attained:
-    kept = [met(one, term) for one in visits]
+    rows = [_rows(one, _known(one, term)) for one in visits]
+    kept = [_kept(one, term)[own] for one, own in zip(visits, rows, strict=True)]
     # Of what cannot be read off a figure (a failure), requests do not queue for it.
-    figures = [] if term.bound is None else [_READ[term.aspect](one)[one.by_due()] for one in visits]
+    read = None if term.bound is None else _READ[term.aspect]
+    figures = [] if read is None else [read(one)[own] for one, own in zip(visits, rows, strict=True)]
     marks, seen = [one.tolist() for one in kept], [one.tolist() for one in figures]
     share, verdict = attained(marks, term.share, seen)
     if term.bound is None and verdict == "unclear" and share.value is not None and share.value >= term.share:
@@ -124,7 +143,10 @@ def _used(term: Term, visits: Sequence[Served]) -> float:
     """Share of its bound that the figure comes to."""
     if term.bound is None:
         return 0.0
-    found = np.nan_to_num(joined([_READ[term.aspect](one) for one in visits]), nan=inf)
+    figures = [_READ[term.aspect](one)[_known(one, term)] for one in visits]
+    found = np.nan_to_num(joined(figures), nan=inf)
+    if not len(found):
+        return 0.0
     figure = float(np.sort(found)[min(len(found) - 1, int(term.share * len(found)))])
     return figure * term.bound if term.aspect == "answer_rate" else figure / term.bound if term.bound else inf
 
@@ -147,12 +169,20 @@ def _answered(visits: Sequence[Served]) -> float | None:
 def _goodput(visits: Sequence[Served], terms: Sequence[Term], rate: float | None) -> Estimate:
     if rate is None:
         return Estimate(None, None, None, "all requests came at once" if visits else NOTHING)
-    bounded = [term for term in terms if term.bound is not None]
+    rows = [_rows(one, _judged(one, terms)) for one in visits]
+    marks = [_every(one, terms)[own].tolist() for one, own in zip(visits, rows, strict=True)]
     # Requests that queued together meet or miss together, whichever line it is.
-    figures = [_READ[term.aspect](one)[one.by_due()].tolist() for term in bounded[:1] for one in visits]
-    share, _ = attained([_all(one, terms).tolist() for one in visits], 0.0, figures)
+    read = next((_READ[term.aspect] for term in terms if term.bound is not None), None)
+    pairs = zip(visits, rows, strict=True)
+    figures = [] if read is None else [read(one)[own].tolist() for one, own in pairs]
+    share, _ = attained(marks, 0.0, figures)
     value, low, high = (None if one is None else one * rate for one in (share.value, share.low, share.high))
     return Estimate(value, low, high, share.reason)
+
+
+def _every(one: Served, terms: Sequence[Term]) -> Mask:
+    found: Mask = np.logical_and.reduce([~one.stopped, *(_kept(one, term) for term in terms)])
+    return found
 
 
 def _backlog(visits: Sequence[Served]) -> float | None:

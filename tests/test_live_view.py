@@ -128,6 +128,12 @@ def test_failed_requests_are_counted_and_those_to_warm_up_are_not() -> None:
     assert summary(observation(ONE, samples))[4] == "1 of 3 failed"
 
 
+def test_requests_that_were_stopped_with_their_load_did_not_fail() -> None:
+    samples = [sample(), sample(index=1, outcome="cancelled"), sample(index=2, outcome="stalled")]
+    assert summary(observation(ONE, samples, cut_short=True))[4] == "given up, 1 of 2 failed"
+    assert summary(observation(ONE, samples[:2], cut_short=True))[4] == "given up"
+
+
 def test_a_visit_with_a_problem_is_its_problem_alone() -> None:
     seen = observation(ONE, [sample()], problem="interrupted")
     assert summary(seen) == ("", "", "", "", "interrupted")

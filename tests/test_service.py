@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from builders import a_run, cell, observation, readings, record, sample, series, visits
+from builders import a_run, cell, ns, observation, readings, record, sample, series, visits
 
 from olbench import service
 from olbench.analysis import analyse, told
@@ -64,7 +64,7 @@ def test_a_load_that_meets_every_line_is_kept_and_all_of_it_is_goodput() -> None
         ({"streamed": False}, TTFT, 0),  # no figure, nothing kept
         ({"outcome": "short"}, SUCCESS, 30),
         ({"outcome": "stalled"}, SUCCESS, 0),
-        ({"outcome": "cancelled", "sent_ns": None}, SUCCESS, 0),
+        ({"outcome": "cut_off", "sent_ns": None}, SUCCESS, 0),
         ({"outcome": "http_error"}, TTFT, 0),
     ],
 )
@@ -163,6 +163,17 @@ def test_success_is_judged_by_what_was_seen() -> None:
 def test_a_load_that_was_given_up_is_broken() -> None:
     found = served(one_a_second(30), TTFT, cut_short=True)
     assert (found.cut_short, found.verdict) == (True, "broken")
+
+
+def test_what_was_stopped_with_a_load_is_no_failure_and_counts_where_it_was_too_late_already() -> None:
+    # Bounds of 1 s and 4 s; stopped without a token after 5 s, after 1.5 s, and after 0.5 s, of which nobody knows.
+    stopped = [
+        sample(index=30 + place, sent_s=31.0 + place, outcome="cancelled", end_ns=ns(31.0 + place + waited))
+        for place, waited in enumerate((5.0, 1.5, 0.5))
+    ]
+    found = served([*one_a_second(30), *stopped], TTFT, E2E, RATE, SUCCESS, cut_short=True)
+    assert [(line.met, line.of) for line in found.terms] == [(30, 32), (30, 31), (30, 30), (30, 30)]
+    assert found.requests == 32
 
 
 def test_an_interrupted_visit_says_nothing_of_the_server() -> None:
