@@ -231,36 +231,3 @@ class _Sight:
         if low in mine and top not in mine:
             return min(top - 1, low + stride)
         return max(low + 1, top - stride) if low not in mine else (low + top) // 2
-
-
-# --- the curve ------------------------------------------------------------------------------------------------
-
-
-def knee(loads: Sequence[float], goodputs: Sequence[float]) -> float | None:
-    """The load from which on goodput no longer grows with it: where two straight lines, fitted together, meet.
-
-    None for fewer than four loads, and where the second line is not the flatter one.
-    """
-    points = sorted(zip(loads, goodputs, strict=True))
-    if len(points) < 4:
-        return None
-    fits = [_two_lines(points, cut) for cut in range(2, len(points) - 1)]
-    return min(fits, key=lambda one: one[0])[1]
-
-
-def _two_lines(points: Sequence[tuple[float, float]], cut: int) -> tuple[float, float | None]:
-    """The squares left by a line through the points up to `cut` and one through the others, and where they meet."""
-    (slope, at, left), (later, beyond, right) = _line(points[:cut]), _line(points[cut:])
-    if later >= slope:
-        return left + right, None
-    meet = (beyond - at) / (slope - later)
-    return left + right, min(max(meet, points[0][0]), points[-1][0])
-
-
-def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
-    """Slope, value at 0 and squares left of the line through points, by least squares."""
-    count = len(points)
-    x, y = (math.fsum(one[axis] for one in points) / count for axis in (0, 1))
-    spread = math.fsum((one[0] - x) ** 2 for one in points)
-    slope = math.fsum((one[0] - x) * (one[1] - y) for one in points) / spread if spread else 0.0
-    return slope, y - slope * x, math.fsum((one[1] - y - slope * (one[0] - x)) ** 2 for one in points)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from queues import EVEN, SHARED, UNEVEN, Queue, search, told
 
 from olbench.findings import Kept
-from olbench.seek import AGAIN, MOST, SHARP, Ask, Found, Seen, following, grid, knee, place_of
+from olbench.seek import AGAIN, MOST, SHARP, Ask, Found, Seen, following, grid, place_of
 
 BASE = 200
 VERDICTS: tuple[Kept, ...] = ("kept", "broken", "unclear")
@@ -215,16 +215,3 @@ def test_a_search_ends_at_the_capacity_or_one_step_below(queue: Queue) -> None:
 @pytest.mark.parametrize("queue", [UNEVEN[0], SHARED[0]], ids=lambda queue: queue.name)
 def test_so_it_does_where_answers_differ_in_length_or_share_the_engine(queue: Queue) -> None:
     assert search(queue, 1, again=SHARP, predicted=True).right
-
-
-# --- the knee -------------------------------------------------------------------------------------------------
-
-
-def test_the_knee_is_where_goodput_stops_growing() -> None:
-    assert knee((1, 2, 3, 4, 5, 6), (1, 2, 3, 3.5, 3.5, 3.5)) == pytest.approx(3.5)
-    assert knee((6, 1, 5, 2, 4, 3), (0.5, 1, 1.5, 2, 2.5, 3)) == pytest.approx(3.25)  # any order; it falls
-
-
-def test_a_line_has_no_knee_and_neither_have_three_loads() -> None:
-    assert knee((1, 2, 3, 4), (1, 2, 4, 8)) is None
-    assert knee((1, 2, 3), (1, 2, 2)) is None

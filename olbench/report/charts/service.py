@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from olbench import seek
 from olbench.findings import Estimate
 from olbench.report.capacity_words import UNITS, amount, asked_of, load, percent, wish
 from olbench.report.charts import canvas, plot
@@ -17,6 +16,7 @@ from olbench.report.tables.capacity import latest, lines, percents
 from olbench.report.wording import plain
 from olbench.sized import Capacity, Kept, Sizing, Step
 from olbench.slo import Term
+from olbench.stats.knee import knee
 from olbench.units import figures, words
 
 # A verdict has a shape beside its colour.
@@ -28,7 +28,7 @@ LOOKS: Mapping[Kept, Look] = {
 _NAMES: Mapping[Kept, str] = {"kept": "kept", "broken": "broken", "unclear": "cannot tell"}
 _NOTE = (
     "Each mark is a load that was tried; bars are 95 % intervals. The dashed line is the share of requests that must meet "
-    "the line. Beyond the shade's edge loads were shown to be too much."
+    "the line. The shade begins at the smallest load that was shown to be too much."
 )
 _WIDE_RANGE = 8  # from here on a linear axis crowds the small loads
 _FARTHEST = 2.5  # a target lies on the axis as long as it is not so many times the greatest load
@@ -152,8 +152,7 @@ def _marks(ax: Axes, seen: _Seen, *further: Sign) -> None:
     """The answer, the target, and from where on loads were too much."""
     found = seen.found
     if found.over is not None and found.over <= seen.across.high:
-        begin = found.over if found.answer is None else (found.answer + found.over) / 2
-        ax.axvspan(begin, seen.across.high, facecolor=tint("band"), edgecolor="none", zorder=0)
+        ax.axvspan(found.over, seen.across.high, facecolor=tint("band"), edgecolor="none", zorder=0)
     named = list(further)
     if found.answer is not None:
         named.append(Sign(found.answer, f"answer: {amount(found.answer)}", "accent"))
@@ -178,8 +177,8 @@ def _goodput(seen: _Seen, key: str) -> Panel:
     made = [dot for at, one in known if (dot := _dot(at, one.goodput, factor)) is not None]
     high = plot.stretch([*(one.value for one in made), *(rate * factor for _, rate in offered)], floor=0.0)[1]
     figure, ax = plot.panel(seen.across, Axis(0.0, high, ""), unit, named=True)
-    knee = seek.knee([one.at for one in made], [one.value for one in made])
-    _marks(ax, seen, *([] if knee is None else [Sign(knee, f"knee: {figures(knee, 2)}", "s3", plot.DASHED)]))
+    bend = knee([one.at for one in made], [one.value for one in made])
+    _marks(ax, seen, *([] if bend is None else [Sign(bend, f"knee: {figures(bend, 2)}", "s3", plot.DASHED)]))
     if offered:
         ax.plot([at for at, _ in offered], [rate * factor for _, rate in offered], color=tint("muted"), lw=1.4, ls=plot.DASHED)  # fmt: skip
     ax.plot([one.at for one in made], [one.value for one in made], color=tint("s3"), lw=1.6)
