@@ -10,6 +10,7 @@ from olbench.arrival import PATTERNS
 from olbench.findings import Estimate
 from olbench.model import Facts
 from olbench.report import capacity_text
+from olbench.report.agreement import forecast
 from olbench.report.capacity_words import (
     advice,
     against,
@@ -17,7 +18,6 @@ from olbench.report.capacity_words import (
     between,
     binding,
     coming,
-    forecast,
     headline,
     level,
     load,
@@ -241,6 +241,31 @@ def test_a_prediction_is_held_against_all_that_an_unresolved_search_left_open(
     made = sizings.predicted(capacity=Estimate(value, value, value))
     one = sizings.capacity(predicted=made, resolved=False, over=14.0)
     assert forecast(one, persona=True)[1] == f"Prediction lies {lies} what was found (9 kept, 14 too many)."
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (9.0, "As many as were predicted are carried, or more."),
+        (
+            18.0,
+            "Prediction lies above the 9 that were kept; how much above them the limit lies was not shown.",
+        ),
+    ],
+)
+def test_a_prediction_is_not_off_by_what_was_not_shown(value: float, shown: str) -> None:
+    made = sizings.predicted(capacity=Estimate(value, 8.0, 20.0))
+    one = sizings.capacity(predicted=made, resolved=False, over=None)
+    assert forecast(one, persona=True)[1] == shown
+
+
+def test_to_know_more_is_to_go_higher_only_where_nothing_higher_was_tried() -> None:
+    unclear = sizings.capacity(
+        resolved=False, over=None, steps=(sizings.step(9, 0.97), sizings.step(10, 0.95))
+    )
+    highest = replace(unclear, steps=unclear.steps[:1])
+    assert "`size.requests`" in advice(None, unclear)[-1]
+    assert "`size.most`" in advice(None, highest)[-1]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from olbench import elsewhere
 from olbench.findings import Findings
 from olbench.model import Facts
 from olbench.prose import counted
-from olbench.report.capacity_words import coming, level, percent, persona, sentence, unforetold, untried
+from olbench.report.agreement import unforetold
+from olbench.report.capacity_words import coming, level, percent, persona, sentence, untried
 from olbench.report.tables.capacity import given_up, late, unusable
 from olbench.report.wording import plain
 from olbench.sized import Capacity, Sizing

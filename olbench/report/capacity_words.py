@@ -180,11 +180,16 @@ def _sharper(found: Capacity) -> list[str]:
     """How to know it better, where it is not known well."""
     if found.resolved or not found.steps:
         return []
-    if found.over is None and found.answer is not None:
+    if found.over is None and found.answer is not None and not _higher(found):
         return ["To find the limit, let the search go higher (`size.most`)."]
     return [
         "To know it sharper, let the search run longer (`size.requests` for each load, `size.probes` in all)."
     ]
+
+
+def _higher(found: Capacity) -> bool:
+    """Whether a load above the answer was tried."""
+    return any(step.load > (found.answer or 0.0) for step in found.steps)
 
 
 def binding(found: Capacity) -> tuple[str, str]:
@@ -195,61 +200,6 @@ def binding(found: Capacity) -> tuple[str, str]:
         return "Not known.", why or "No load was simulated, and what was measured does not tell."
     why = sentence(made.why) if made is not None and made.binds == found.binds else ""
     return BINDS[found.binds][0], why
-
-
-def forecast(found: Capacity, *, persona: bool) -> tuple[str, str]:
-    """What was predicted, and how it stands to what was found."""
-    made = found.predicted
-    if made is None:
-        return "Nothing.", f"{unforetold(persona=persona)}."
-    if made.capacity.value is None:
-        return "Nothing.", f"{sentence(made.reason or made.capacity.reason)}"
-    return f"{between(made.capacity, found.by)}.", agreement(found, made.capacity)
-
-
-def unforetold(*, persona: bool) -> str:
-    """Why nobody tried to predict."""
-    return (
-        "There is no cost model to simulate it with" if persona else "The scenario has no persona to simulate"
-    )
-
-
-def agreement(found: Capacity, predicted: Estimate) -> str:
-    """Prediction and finding in one sentence; "" where there is nothing to hold against each other."""
-    if predicted.value is None:
-        return ""
-    if not found.answer:
-        return _below(found.over, predicted)
-    if not found.resolved and found.over is not None:
-        lies = "within" if found.answer <= predicted.value < found.over else "outside"
-        shown = f"{amount(found.answer)} kept, {amount(found.over)} too many"
-        return f"Prediction lies {lies} what was found ({shown})."
-    off = (predicted.value / found.answer - 1) * 100
-    size = (
-        "the same as found"
-        if abs(off) < 0.5
-        else f"{abs(off):.0f} % {'above' if off > 0 else 'below'} what was found"
-    )
-    held = (
-        predicted.low is not None
-        and predicted.high is not None
-        and predicted.low <= found.answer <= predicted.high
-    )
-    known = predicted.low is not None and predicted.high is not None
-    inside = f"; the finding lies {'inside' if held else 'outside'} the predicted interval" if known else ""
-    return f"Prediction is {size}{inside}."  # fmt: skip
-
-
-def _below(over: float | None, predicted: Estimate) -> str:
-    """Where no load was kept, and this one was broken."""
-    least = predicted.value if predicted.low is None else predicted.low
-    if over is None or least is None:
-        return ""
-    if over <= least:
-        return "What was found is below all that was predicted."
-    if over <= (predicted.value or 0.0):
-        return "As many as were predicted were too many, fewer that lie in its interval may not be."
-    return "Prediction lies below what was too many."
 
 
 def remark(service: Service) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from olbench.findings import Estimate
 from olbench.prose import counted, listed
+from olbench.report.agreement import forecast
 from olbench.report.capacity_words import (
     UNITS,
     VERDICTS,
@@ -13,7 +14,6 @@ from olbench.report.capacity_words import (
     against,
     asked_of,
     binding,
-    forecast,
     headline,
     load,
     remark,
