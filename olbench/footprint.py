@@ -13,7 +13,7 @@ from functools import partial
 from olbench import footprint_lines as lines
 from olbench import kv, labels
 from olbench.findings import Estimate
-from olbench.footprint_loads import Load, Rooms
+from olbench.footprint_loads import Load, Rooms, probed
 from olbench.footprint_loads import formula as formula_of
 from olbench.footprint_loads import loads as loads_of
 from olbench.footprint_loads import rooms as rooms_of
@@ -253,5 +253,5 @@ def _slots_assumed(group: Sequence[Told]) -> Iterator[str]:
         for told in group
         for gist in told.gists
     )
-    if unseen and not said:
+    if unseen and not said and probed(group) is None:
         yield "the server does not show its slots, one is assumed; --slots says how many it has"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from olbench import kv
+from olbench import kv, slots
 from olbench.findings import Estimate
 from olbench.gist import Gist, Told
 from olbench.model import Facts
@@ -14,6 +14,7 @@ LEARNED = "fit.cells"  # of a run's settings: ids of the cells to learn from; lo
 FREE_RAM, FREE_VRAM = "fit.ram", "fit.vram"  # the same: bytes that were free before anything was loaded
 RAM_KEYS = ("runner_ram_peak", "ram_peak")
 Rooms = tuple[float | None, float | None]
+Place = tuple[int, int]  # context and slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,20 @@ def loads(group: Sequence[Told]) -> tuple[list[Load], str]:
     with use a load grows by some percent: beside a context that was used once, that would pass for what a context takes.
     """
     alone = [(told, gist) for told in group if not told.cell.mix for gist in told.gists if _alone(gist)]
-    fresh = {_place(*one) for one in alone if _fresh(one[1])}
-    seen = [one for one in alone if _fresh(one[1]) or _place(*one) not in fresh]
+    there = probed(group)
+    fresh = {_place(*one, there) for one in alone if _fresh(one[1])}
+    seen = [one for one in alone if _fresh(one[1]) or _place(*one, there) not in fresh]
     source = next(
         (key for key in RAM_KEYS if seen and all(_one(gist, key) is not None for _, gist in seen)), ""
     )
     own = bool(seen) and all(_one(gist, "gpu_peak") is not None for _, gist in seen)
-    return [_load(told, gist, source, own=own) for told, gist in seen], source
+    return [_load(*one, _place(*one, there), source, own=own) for one in seen], source
+
+
+def probed(group: Sequence[Told]) -> int | None:
+    """The slots that probes found, for where no command line tells them; None: not known, or there may be more."""
+    found = slots.of((), [one for told in group for one in told.probes])
+    return None if found.at_least else found.count
 
 
 def _alone(gist: Gist) -> bool:
@@ -50,21 +58,23 @@ def _fresh(gist: Gist) -> bool:
     return gist.placement is not None and gist.placement.how != "resident"
 
 
-def _place(told: Told, gist: Gist) -> tuple[int, int]:
-    """Context and slots."""
+def _place(told: Told, gist: Gist, there: int | None) -> Place:
+    """`there`: slots that a probe found."""
     context = None if gist.placement is None else gist.placement.context_length
-    return told.cell.num_ctx if context is None else context, _slots(told, gist)
+    seen = gist.placement.parallel if gist.placement is not None else None
+    said = told.settings.get("server.parallel")
+    many = seen or there or (said if isinstance(said, int) else 1)
+    return told.cell.num_ctx if context is None else context, many
 
 
-def _load(told: Told, gist: Gist, source: str, *, own: bool) -> Load:
+def _load(told: Told, gist: Gist, place: Place, source: str, *, own: bool) -> Load:
     size, there = _one(gist, "model_size"), _one(gist, "model_vram")
     ram = _one(gist, source) if source else None if size is None or there is None else size - there
     # On a machine with a GPU what others do there is no memory of a model that is not there.
     vram = _one(gist, "gpu_peak") if own and there != 0 else there
-    num_ctx, slots = _place(told, gist)
     held = Held(
-        num_ctx=num_ctx,
-        slots=slots,
+        num_ctx=place[0],
+        slots=place[1],
         ram=_seen(ram, "nobody tells how much RAM it takes"),
         vram=_seen(vram, "nobody tells how much GPU memory it takes"),
         predicted=False,
@@ -81,12 +91,6 @@ def _one(gist: Gist, key: str) -> float | None:
 
 def _seen(value: float | None, why: str) -> Estimate:
     return Estimate(value, None, None, why if value is None else "one load")
-
-
-def _slots(told: Told, gist: Gist) -> int:
-    seen = gist.placement.parallel if gist.placement is not None else None
-    said = told.settings.get("server.parallel")
-    return seen or (said if isinstance(said, int) else 1)
 
 
 # --- the memory that there is ------------------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ import pytest
 from builders import card, cell, observation, placement, readings, series, several
 
 from olbench import footprint
-from olbench.findings import Estimate
+from olbench.findings import Estimate, Slots
 from olbench.footprint_loads import FREE_RAM, FREE_VRAM, LEARNED
-from olbench.gist import Told, gist
-from olbench.model import Cell
+from olbench.gist import Gist, Told, gist
+from olbench.model import Cell, Placement
 from olbench.sized import Footprint, Held
 
 MB, GIB = 10**6, 2**30
@@ -183,6 +183,31 @@ def test_a_load_that_no_visit_saw_come_counts_as_it_was_found() -> None:
     found = load(2048, 0.0, bytes_at(2048), stays=True, cell=asked)
     found = replace(found, gists=found.gists[1:])
     assert only([*exact(1024), found]).per_token.value == pytest.approx(TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("found", "slots"),
+    [
+        (Slots(2, at_least=False, how="a probe of 6 requests at once"), 2),
+        (Slots(2, at_least=True, how="a probe of 2 requests at once"), 1),
+        (Slots(None, at_least=False, how="", reason="the requests were over before they met"), 1),
+    ],
+)
+def test_slots_that_only_a_probe_shows_are_those_of_all_loads(found: Slots, slots: int) -> None:
+    cells = exact(1024, 2048, 4096)
+    unseen = [
+        replace(one, gists=tuple(replace(gist, placement=_unseen(gist)) for gist in one.gists))
+        for one in cells
+    ]
+    made = only([replace(unseen[0], probes=(found,)), *unseen[1:]])
+    assert [one.slots for one in made.loads] == [slots] * 3
+    assert made.per_token.value == pytest.approx(TOKEN / slots)
+    assert any("one is assumed" in remark for remark in made.remarks) == (slots == 1)
+
+
+def _unseen(gist: Gist) -> Placement | None:
+    """As of a server whose command line cannot be read."""
+    return None if gist.placement is None else replace(gist.placement, parallel=None)
 
 
 def test_beyond_its_reach_nothing_is_said_unless_asked_for() -> None:
