@@ -218,7 +218,8 @@ def late_bar(limits: Mapping[str, float], terms: Sequence[Term]) -> float:
 
 def _invalid(told: Told, terms: Sequence[Term], requests: int, late: float | None) -> str:
     if not requests or late is None:
-        return NOTHING
+        problems = [one.problem for one in told.gists if one.problem and one.problem != INTERRUPTED]
+        return problems[-1] if problems else NOTHING
     bar = late_bar(told.limits, terms)
     if told.cell.load is not None and isfinite(late) and late > bar:
         return (

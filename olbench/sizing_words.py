@@ -37,7 +37,9 @@ def answer(
 def _carries(one: Capacity, who: str) -> str:
     unit, units = _WHAT[one.by]
     if one.answer is None:
-        least = min((step.load for step in one.steps), default=None)
+        least = min((step.load for step in one.steps if not step.service.invalid), default=None)
+        if least is None and one.steps:
+            return f"{who} could not be judged under load: {one.steps[-1].service.invalid}."
         if least is None:
             return f"{who} was not measured under load: {one.reason}."
         if seems := _seems(one):

@@ -184,6 +184,11 @@ def test_an_interrupted_visit_says_nothing_of_the_server() -> None:
     assert of_visits(seen[:1], SUCCESS).invalid == "no measured request was sent"
 
 
+def test_a_load_that_could_not_be_sent_says_why() -> None:
+    failed = observation(loaded(), (), problem="prompts of 64 tokens cannot be made")
+    assert of_visits([failed], TTFT).invalid == "prompts of 64 tokens cannot be made"
+
+
 def test_marked_visits_are_left_out_while_a_sound_one_is_left() -> None:
     swapped = observation(
         loaded(),

@@ -113,6 +113,8 @@ def seen(load: float, met: int, **changes: Any) -> Step:
         ((seen(9, 97), seen(10, 83)), "This machine seems to carry 9 such users: so it was seen, but too briefly to be sure."),
         ((seen(9, 83), seen(10, 97)), "This machine was not shown to keep the service level for 9 such users."),
         ((seen(9, 97), seen(7, 0, invalid="the client was late")), "This machine seems to carry 9 such users: so it was seen, but too briefly to be sure."),
+        ((seen(9, 0, invalid="the client was late"),), "This machine could not be judged under load: the client was late."),
+        ((seen(7, 0, invalid="the client was late"), seen(9, 83)), "This machine was not shown to keep the service level for 9 such users."),
         ((seen(9, 97, cut_short=True),), "This machine was not shown to keep the service level for 9 such users."),
     ],
 )  # fmt: skip
