@@ -45,9 +45,7 @@ class Gist:
     problem: str | None
     notes: tuple[str, ...]
     placement: Placement | None
-    outcomes: Mapping[
-        Outcome, int
-    ]  # of the measured samples; without those that we stopped with a load that was given up
+    outcomes: Mapping[Outcome, int]  # of the measured samples but those that we stopped with their load
     failures: Mapping[tuple[Outcome, str], int]  # of all samples but a probe's
     stamps: Stamps  # of the same
     prompts: tuple[str, ...]  # the prompt's name of each measured sample that went through

@@ -74,10 +74,10 @@ class Pace:
         self._due_left += nanoseconds
 
     def left(self, cell: str = "", elapsed: float = 0.0) -> float | None:
-        """Nanoseconds until the end, `elapsed` of a visit to `cell` over; None before the first visit has ended."""
-        if not self._told:
+        """Nanoseconds until the end, `elapsed` of a visit to `cell` over; None before an estimate has been held to a visit."""
+        if not self._told and (self._left > 0 or not self._due):
             return None
-        scale = self._taken / self._told
+        scale = self._taken / self._told if self._told else 0.0
         rest = max(0.0, self._left) * scale + max(0.0, self._due_left)
         # A visit that takes longer than was expected is about to end, not the ones after it.
         return max(0.0, rest - min(elapsed, self._due.get(cell, self._expected.get(cell, 0.0) * scale)))

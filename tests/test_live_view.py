@@ -92,6 +92,15 @@ def test_what_falls_due_takes_its_time_however_true_the_estimates_were() -> None
     assert pace.left() == 2.0  # as true as before: how long people take to ask says nothing of it
 
 
+def test_what_falls_due_needs_no_estimate_before_it() -> None:
+    pace = Pace({}, ())
+    pace.due(TWO.id, 300.0)
+    assert pace.left(TWO.id, 100.0) == 200.0
+    pace = Pace({ONE.id: 10.0}, visits(ONE))
+    pace.due(TWO.id, 300.0)
+    assert pace.left() is None  # nobody knows yet how long ONE takes
+
+
 def test_a_visit_that_takes_longer_than_expected_leaves_the_others_their_time() -> None:
     pace = Pace({ONE.id: 10.0, TWO.id: 30.0}, visits(ONE, TWO, repeats=2))
     pace.took(ONE.id, 20.0)  # 60, 20 and 60 are to come
