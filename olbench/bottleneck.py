@@ -100,10 +100,10 @@ def _words(found: Mapping[Binds, _Carried], best: Binds, carried: int, slots: in
         "prefill": "with a fifth less time for reading prompts",
         "decode": "with a fifth less time for each token of the answers",
     }
-    others = [f"{changes[name]} {_more(one.users, carried)}" for name, one in found.items() if name != best]
+    others = [f"{changes[name]}: {_more(one.users, carried)}" for name, one in found.items() if name != best]
     if found[best].users == carried:
         return f"{changes[best]} the next user would come nearest to being served as well as was asked for"
-    return f"{changes[best]} it would carry {_more(found[best].users, carried)}, {' and '.join(others)}"
+    return "; ".join((f"{changes[best]} it would carry {_more(found[best].users, carried)}", *others))
 
 
 def _more(users: int, carried: int) -> str:
