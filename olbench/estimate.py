@@ -38,6 +38,9 @@ class Times:
     total: int
     basis: str  # where the rates come from, for the line that shows the total
     most: int  # the whole plan with all visits that may come on top of it
+    due: Mapping[
+        str, int
+    ]  # of one visit to each cell whose requests fall due: so long it takes on any machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,11 @@ def time(
         loaded = load_key(cell)
     total, measure = sum(spent.values()), scenario.measure
     most = total if measure.until is None else round(total * measure.at_most / measure.repeats)
-    return Times(spent, total, _basis(plan, known), most)
+    spans = [
+        (cell.id, span_ns(cell.load, measure.count, trace)) for cell in plan.cells if cell.load is not None
+    ]
+    due = {cell: span for cell, span in spans if span}  # a trace that is not at hand tells none
+    return Times(spent, total, _basis(plan, known), most, due)
 
 
 def assumed(card: ModelCard | None) -> Rates:

@@ -13,7 +13,7 @@ from functools import partial
 from olbench import footprint_lines as lines
 from olbench import kv, labels
 from olbench.findings import Estimate
-from olbench.footprint_loads import Load, Rooms, probed
+from olbench.footprint_loads import Load, Rooms, probes_of, slots_of
 from olbench.footprint_loads import formula as formula_of
 from olbench.footprint_loads import loads as loads_of
 from olbench.footprint_loads import rooms as rooms_of
@@ -247,11 +247,7 @@ def _spilled(loads: Sequence[Load]) -> Iterator[str]:
 
 
 def _slots_assumed(group: Sequence[Told]) -> Iterator[str]:
-    said = isinstance(group[0].settings.get("server.parallel"), int)
-    unseen = any(
-        gist.placement is not None and gist.placement.parallel is None
-        for told in group
-        for gist in told.gists
-    )
-    if unseen and not said and probed(group) is None:
+    probes = probes_of(group)
+    placed = [(told, gist) for told in group for gist in told.gists if gist.placement is not None]
+    if any(slots_of(*one, probes) is None for one in placed):
         yield "the server does not show its slots, one is assumed; --slots says how many it has"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from olbench import kv, slots
-from olbench.findings import Estimate
+from olbench.findings import Estimate, Slots
 from olbench.gist import Gist, Told
 from olbench.model import Facts
 from olbench.sized import Held
@@ -33,20 +33,28 @@ def loads(group: Sequence[Told]) -> tuple[list[Load], str]:
     with use a load grows by some percent: beside a context that was used once, that would pass for what a context takes.
     """
     alone = [(told, gist) for told in group if not told.cell.mix for gist in told.gists if _alone(gist)]
-    there = probed(group)
-    fresh = {_place(*one, there) for one in alone if _fresh(one[1])}
-    seen = [one for one in alone if _fresh(one[1]) or _place(*one, there) not in fresh]
+    probes = probes_of(group)
+    fresh = {_place(*one, probes) for one in alone if _fresh(one[1])}
+    seen = [one for one in alone if _fresh(one[1]) or _place(*one, probes) not in fresh]
     source = next(
         (key for key in RAM_KEYS if seen and all(_one(gist, key) is not None for _, gist in seen)), ""
     )
     own = bool(seen) and all(_one(gist, "gpu_peak") is not None for _, gist in seen)
-    return [_load(*one, _place(*one, there), source, own=own) for one in seen], source
+    return [_load(*one, _place(*one, probes), source, own=own) for one in seen], source
 
 
-def probed(group: Sequence[Told]) -> int | None:
-    """The slots that probes found, for where no command line tells them; None: not known, or there may be more."""
-    found = slots.of((), [one for told in group for one in told.probes])
-    return None if found.at_least else found.count
+def probes_of(group: Sequence[Told]) -> list[Slots]:
+    """What all probes of these cells show of the server's slots: few loads have one of their own."""
+    return [one for told in group for one in told.probes]
+
+
+def slots_of(told: Told, gist: Gist, probes: Sequence[Slots]) -> int | None:
+    """A visit's slots: as the server shows them, else as the scenario says; None: not known."""
+    found = slots.of(() if gist.placement is None else (gist.placement,), probes)
+    if found.count is not None and not found.at_least:
+        return found.count
+    said = told.settings.get("server.parallel")
+    return said if isinstance(said, int) else None
 
 
 def _alone(gist: Gist) -> bool:
@@ -58,13 +66,9 @@ def _fresh(gist: Gist) -> bool:
     return gist.placement is not None and gist.placement.how != "resident"
 
 
-def _place(told: Told, gist: Gist, there: int | None) -> Place:
-    """`there`: slots that a probe found."""
+def _place(told: Told, gist: Gist, probes: Sequence[Slots]) -> Place:
     context = None if gist.placement is None else gist.placement.context_length
-    seen = gist.placement.parallel if gist.placement is not None else None
-    said = told.settings.get("server.parallel")
-    many = seen or there or (said if isinstance(said, int) else 1)
-    return told.cell.num_ctx if context is None else context, many
+    return told.cell.num_ctx if context is None else context, slots_of(told, gist, probes) or 1
 
 
 def _load(told: Told, gist: Gist, place: Place, source: str, *, own: bool) -> Load:

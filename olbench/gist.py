@@ -141,8 +141,7 @@ def gist(
     """
     bars = limits({}) if bars is None else bars
     samples = [one for one in observation.samples if one.phase != "probe"]
-    # What we stopped with a load that was given up has not failed.
-    ended = [one for one in samples if not (observation.cut_short and one.outcome == "cancelled")]
+    ended = [one for one in samples if not served.stopped(observation, one)]
     cold, measured = _good(samples, "cold"), _good(samples, "measured")
     good: dict[Phase, Samples] = {"cold": columns(cold, load), "measured": columns(measured, load)}
     visited = Visited(observation, good["measured"], _flow(samples, good["measured"], load))

@@ -21,6 +21,7 @@ from olbench.model import (
     Visit,
 )
 from olbench.prose import counted
+from olbench.served import stopped
 
 SHORT = 0.5e9  # nanoseconds: less is not worth waiting for
 ROWS = 8  # of the visits that ended last
@@ -41,21 +42,25 @@ class Pace:
     What falls due at given times takes as long as that on any machine: it is not scaled, and says nothing of the others.
     """
 
-    def __init__(self, expected: Mapping[str, float], visits: tuple[Visit, ...]) -> None:
-        """`expected`: cell -> nanoseconds a visit is expected to take; only their proportions matter."""
+    def __init__(
+        self,
+        expected: Mapping[str, float],
+        visits: Sequence[Visit],
+        due: Mapping[str, float] | None = None,
+    ) -> None:
+        """`expected`: cell -> nanoseconds a visit is expected to take; only their proportions matter.
+
+        `due`: cell -> nanoseconds in which the requests of a visit fall due. Both may grow before visits are added.
+        """
         self._expected = expected
-        self._due: dict[str, float] = {}  # cell -> nanoseconds, of visits whose requests fall due
-        self._left = sum(expected.get(visit.cell, 0.0) for visit in visits)
-        self._due_left = 0.0
-        self._told = 0.0
-        self._taken = 0.0
+        self._due = {} if due is None else due
+        self._left = self._due_left = 0.0
+        self._told = self._taken = 0.0
+        self.further(visits)
 
     def took(self, cell: str, nanoseconds: float) -> None:
         """A visit to `cell` has ended."""
-        if cell in self._due:
-            self._due_left -= self._due[cell]
-            return
-        self._left -= self._expected.get(cell, 0.0)
+        self._count(cell, -1)
         self.again(cell, nanoseconds)
 
     def again(self, cell: str, nanoseconds: float) -> None:
@@ -65,17 +70,19 @@ class Pace:
             self._taken += nanoseconds
 
     def further(self, visits: Sequence[Visit]) -> None:
-        """Visits are to come that were not planned."""
-        self._left += sum(self._expected.get(visit.cell, 0.0) for visit in visits)
+        """Visits are to come."""
+        for visit in visits:
+            self._count(visit.cell, 1)
 
-    def due(self, cell: str, nanoseconds: float) -> None:
-        """A visit to `cell` is to come that was not planned, whose requests fall due in that time."""
-        self._due[cell] = nanoseconds
-        self._due_left += nanoseconds
+    def _count(self, cell: str, times: int) -> None:
+        if cell in self._due:
+            self._due_left += times * self._due[cell]
+        else:
+            self._left += times * self._expected.get(cell, 0.0)
 
     def left(self, cell: str = "", elapsed: float = 0.0) -> float | None:
         """Nanoseconds until the end, `elapsed` of a visit to `cell` over; None before an estimate has been held to a visit."""
-        if not self._told and (self._left > 0 or not self._due):
+        if not self._told and (self._left > 0 or not self._due_left):
             return None
         scale = self._taken / self._told if self._told else 0.0
         rest = max(0.0, self._left) * scale + max(0.0, self._due_left)
@@ -92,15 +99,20 @@ class View:
         labels: Mapping[str, str],
         expected: Mapping[str, float],
         watch: Latest,
+        *,
+        due: Mapping[str, float] | None = None,
         within: str = "",
     ) -> None:
-        """`labels`: cell -> what it is called; `within`: how well figures shall be known, where visits go on until then."""
+        """`labels`: cell -> what it is called; `expected` and `due`: as Pace has them.
+
+        `within`: how well figures shall be known, where visits go on until then.
+        """
         self._total = len(visits)
         self._within = within
         self._round = ""
         self._seen: set[Visit] = set()
         self._labels = labels
-        self._pace = Pace(expected, visits)
+        self._pace = Pace(expected, visits, due)
         self._watch = watch
         self._began = now()
         self._visited: tuple[str, int] = ("", 0)  # the cell that is visited, and since when
@@ -172,11 +184,6 @@ class View:
         self._total += len(visits)
         self._pace.further(visits)
 
-    def due(self, visit: Visit, nanoseconds: float) -> None:
-        """A visit is to come that was not planned, whose requests fall due in that time."""
-        self._total += 1
-        self._pace.due(visit.cell, nanoseconds)
-
     # --- drawing ---------------------------------------------------------------------------------------------
 
     def _clock(self) -> str:
@@ -211,7 +218,7 @@ def summary(seen: Observation, load: Load | None = None) -> tuple[str, ...]:
     if seen.problem is not None:
         return ("", "", "", "", seen.problem)
     good = [one for one in seen.samples if one.phase == "measured" and one.outcome in GOOD]
-    measured = sum(one.phase == "measured" and one.outcome != "cancelled" for one in seen.samples)
+    measured = sum(one.phase == "measured" and not stopped(seen, one) for one in seen.samples)
     told = gist(seen, load=load)
     failed = "" if len(good) == measured else f"{measured - len(good)} of {measured} failed"
     end = ", ".join(one for one in ("given up" if seen.cut_short else "", failed) if one)

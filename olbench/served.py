@@ -62,7 +62,7 @@ def of(seen: Observation, measured: Sequence[Sample], columns: Samples) -> Serve
         due_ns=columns.wanted_ns,
         end_ns=columns.end_ns,
         good=good,
-        stopped=np.array([one.outcome == "cancelled" for one in measured], dtype=np.bool_),
+        stopped=np.array([stopped(seen, one) for one in measured], dtype=np.bool_),
         part=np.array([one.part for one in measured], dtype=np.int64),
         turn=columns.turn,
         ttft=_where(good, ttft(columns)),
@@ -74,6 +74,11 @@ def of(seen: Observation, measured: Sequence[Sample], columns: Samples) -> Serve
         before_end_ns=np.array([one.end_ns for one in before], dtype=np.int64),
         cut_short=seen.cut_short,
     )
+
+
+def stopped(seen: Observation, sample: Sample) -> bool:
+    """Whether we ended a request of a visit because its load was given up: it has not failed."""
+    return seen.cut_short and sample.outcome == "cancelled"
 
 
 def _waited(columns: Samples) -> Numbers:

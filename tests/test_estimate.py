@@ -33,6 +33,20 @@ def test_time_is_requests_and_loads_and_what_a_visit_costs() -> None:
     assert times.basis == "rough, from earlier runs"
 
 
+def test_requests_that_fall_due_take_as_long_on_any_machine() -> None:
+    asked = scenario.parse(TEXT, path="a.toml", overrides=["sweep.rate=2"], environ={})
+    made = plan.expand(asked, [PLAIN])
+    slow, fast = (
+        estimate.time(made, asked, [PLAIN], {"llama3.2:3b": Rates(decode=one, prefill=one, load_ns=S)})
+        for one in (10, 10_000)
+    )
+    assert slow.total > fast.total
+    # One to warm up and four that count, two a second.
+    assert slow.due == fast.due == {cell.id: 2.5 * S for cell in made.cells}
+    closed = scenario.parse(TEXT, path="a.toml", environ={})
+    assert estimate.time(plan.expand(closed, [PLAIN]), closed, [PLAIN]).due == {}
+
+
 @pytest.mark.parametrize(("more", "most"), [("", 1.0), ('until = { metric = "ttft", within = 0.1 }\n', 15.0)])
 def test_a_plan_that_may_go_on_takes_as_much_longer_as_it_may_have_more_visits(
     more: str, most: float

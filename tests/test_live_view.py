@@ -36,7 +36,7 @@ def visits(*cells: Cell, repeats: int = 1) -> tuple[Visit, ...]:
 def view(*cells: Cell, repeats: int = 1, probes: Probes | None = None, first: str = "ctx 2048") -> View:
     names = {one.id: f"ctx {one.num_ctx}" for one in cells} | {ONE.id: first}
     expected = dict.fromkeys(names, 1.0)
-    return View(visits(*cells, repeats=repeats), names, expected, probes or Probes(), "3 %")
+    return View(visits(*cells, repeats=repeats), names, expected, probes or Probes(), within="3 %")
 
 
 # --- the time that is left ------------------------------------------------------------------------------------
@@ -81,9 +81,8 @@ def test_visits_beyond_the_plan_add_to_the_rest() -> None:
 
 
 def test_what_falls_due_takes_its_time_however_true_the_estimates_were() -> None:
-    pace = Pace({ONE.id: 10.0}, visits(ONE))
+    pace = Pace({ONE.id: 10.0, TWO.id: 30.0}, visits(ONE, TWO), {TWO.id: 300.0})
     pace.took(ONE.id, 2.0)
-    pace.due(TWO.id, 300.0)
     assert pace.left() == 300.0
     assert pace.left(TWO.id, 120.0) == 180.0
     pace.took(TWO.id, 400.0)
@@ -93,11 +92,12 @@ def test_what_falls_due_takes_its_time_however_true_the_estimates_were() -> None
 
 
 def test_what_falls_due_needs_no_estimate_before_it() -> None:
-    pace = Pace({}, ())
-    pace.due(TWO.id, 300.0)
+    due = {TWO.id: 200.0}
+    pace = Pace({ONE.id: 10.0}, (), due)
+    due[TWO.id] = 300.0  # known when it comes
+    pace.further(visits(TWO))
     assert pace.left(TWO.id, 100.0) == 200.0
-    pace = Pace({ONE.id: 10.0}, visits(ONE))
-    pace.due(TWO.id, 300.0)
+    pace.further(visits(ONE))
     assert pace.left() is None  # nobody knows yet how long ONE takes
 
 

@@ -64,6 +64,7 @@ def test_a_load_that_meets_every_line_is_kept_and_all_of_it_is_goodput() -> None
         ({"streamed": False}, TTFT, 0),  # no figure, nothing kept
         ({"outcome": "short"}, SUCCESS, 30),
         ({"outcome": "stalled"}, SUCCESS, 0),
+        ({"outcome": "cancelled", "sent_ns": None}, SUCCESS, 0),
         ({"outcome": "cut_off", "sent_ns": None}, SUCCESS, 0),
         ({"outcome": "http_error"}, TTFT, 0),
     ],

@@ -71,7 +71,7 @@ class Scripted:
         listener.setblocking(False)
         try:
             asyncio.get_running_loop().add_reader(listener, self._accept, listener)
-        except NotImplementedError:
+        except NotImplementedError:  # as of the proactor loop on Windows
             listener.close()
             raise EngineError("the scripted engine needs an event loop that can watch sockets") from None
         self._listener = listener

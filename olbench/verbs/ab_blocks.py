@@ -122,12 +122,14 @@ def _view(sides: Sides, foreseen: int) -> View:
     visits = _visits(sides, range(foreseen))
     names: dict[str, str] = {}
     expected: dict[str, float] = {}
+    due: dict[str, float] = {}
     for side, begun in sides.begun.items():
-        times = estimate.time(begun.plan, sides.sessions[side].scenario, begun.cards).cells
+        times = estimate.time(begun.plan, sides.sessions[side].scenario, begun.cards)
         for cell, label in zip(begun.plan.cells, labels.labels(begun.plan.cells), strict=True):
             names[_key(side, cell.id)] = f"{NAMES[side]}: {label}"
-            expected[_key(side, cell.id)] = times[cell.id]
-    return View(visits, names, expected, sides.sessions["a"].machine.watch)
+            expected[_key(side, cell.id)] = times.cells[cell.id]
+        due.update({_key(side, cell): span for cell, span in times.due.items()})
+    return View(visits, names, expected, sides.sessions["a"].machine.watch, due=due)
 
 
 def _visits(sides: Sides, numbers: range) -> tuple[Visit, ...]:

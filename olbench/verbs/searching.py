@@ -2,12 +2,12 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from olbench import estimate, gauge, labels, plan, sizing, units
-from olbench.arrival import Load, span_ns
+from olbench.arrival import Load
 from olbench.bench import Bench
 from olbench.clock import now, today
 from olbench.live import View
@@ -59,21 +59,30 @@ async def take(session: Session, begun: Begun) -> Searched:
     """All of it, until every search has its answer, the budget is spent, or the user stops it."""
     found, stop = Searched(), asyncio.Event()
     names, expected = _known(session.scenario, begun)
-    view = View(begun.visits, names, expected, session.machine.watch)
+    closed, due = _closed(session.scenario, begun), dict[str, float]()
+    view = View(closed, names, expected, session.machine.watch, due=due)
     with view, stopping(stop, view.say):
         bench = bench_of(session, begun, view, stop)
-        hunt = _Hunt(session, begun, bench, _Sight(view, names, expected), found)
-        await hunt.gauge()
+        hunt = _Hunt(session, begun, bench, _Sight(view, names, expected, due), found)
+        await hunt.gauge(closed)
         await hunt.foretell()
         await hunt.search()
     found.stopped = stop.is_set()
     status: Literal["complete", "failed", "interrupted"] = "complete"
     if found.stopped or found.spent:
         status = "interrupted"
-    elif found.failed or not found.tally.good:
-        status = "failed"
+    elif found.failed or not (found.tally.good or len(begun.visits) < len(begun.plan.visits)):
+        status = "failed"  # nor had anything been taken before it went on
     session.store.end(replace(begun.run, status=status, ended_at=today()), await facts_end(session))
     return found
+
+
+def _closed(wanted: Scenario, begun: Begun) -> tuple[Visit, ...]:
+    """The visits that a search begins with. A probe that was interrupted is none: it is asked for again if it is needed."""
+    if wanted.persona is None:
+        return ()
+    loaded = {cell.id for cell in begun.plan.cells if cell.load is not None}
+    return tuple(visit for visit in begun.visits if visit.cell not in loaded)
 
 
 def _known(wanted: Scenario, begun: Begun) -> tuple[dict[str, str], dict[str, float]]:
@@ -98,18 +107,17 @@ class _Sight:
     view: View
     names: dict[str, str]
     expected: dict[str, float]
+    due: dict[str, float]
 
     def meet(self, probe: _Probe, name: str, expected_ns: float) -> None:
         """A visit that was not planned."""
         cell = probe.visit.cell
-        self.names[cell] = name
+        self.names[cell], self.expected[cell] = name, expected_ns
         span = ""
         if probe.least_ns:
-            self.view.due(probe.visit, probe.least_ns)
+            self.due[cell] = probe.least_ns
             span = f", which take {units.span(probe.least_ns)} to come"
-        else:
-            self.expected[cell] = expected_ns
-            self.view.further((probe.visit,))
+        self.view.further((probe.visit,))
         self.view.say(f"{name}: {counted(probe.requests + probe.warmup, 'request')}{span}")
 
 
@@ -124,14 +132,12 @@ class _Hunt:
         self._made = begun.plan
         self._began = now()
 
-    async def gauge(self) -> None:
+    async def gauge(self, closed: Sequence[Visit]) -> None:
         """The closed cells that a run begins with."""
         cells = {cell.id: cell for cell in self._made.cells}
-        for visit in self._begun.visits:
+        for visit in closed:
             if self._over():
                 return
-            if cells[visit.cell].load is not None or self._session.scenario.persona is None:
-                continue  # a probe that was interrupted: the search asks for it again if it still needs it
             await self._visit(visit, gauge.requests(cells[visit.cell]), self._bench.terms.warmup)
 
     async def foretell(self) -> None:
@@ -217,10 +223,10 @@ class _Hunt:
         measure = replace(wanted.measure, requests=requests, warmup=warmup)
         times = estimate.time(
             Plan((cell,), (visit,), 0, ()), replace(wanted, measure=measure), self._begun.cards
-        ).cells
-        least = 0 if cell.load is None else span_ns(cell.load, measure.count)
+        )
+        least = times.due.get(cell.id, 0)
         probe = _Probe(visit=visit, requests=requests, warmup=warmup, least_ns=least)
-        self._sight.meet(probe, one.words, times[cell.id])
+        self._sight.meet(probe, one.words, times.cells[cell.id])
         return probe
 
     async def _tell(self, cell: str) -> None:

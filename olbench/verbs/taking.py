@@ -84,9 +84,13 @@ async def take(session: Session, begun: Begun) -> tuple[Tally, bool]:
     """All visits that the run still needs; how they ended, and whether the user stopped them."""
     tally, stop, store = Tally(), asyncio.Event(), session.store
     asked = asked_of(store, begun.run.id, session.scenario)
-    expected = estimate.time(begun.plan, session.scenario, begun.cards, trace=session.arrivals).cells
+    times = estimate.time(begun.plan, session.scenario, begun.cards, trace=session.arrivals)
     names = dict(zip((cell.id for cell in begun.plan.cells), labels.labels(begun.plan.cells), strict=True))
-    view = View(begun.visits, names, expected, session.machine.watch, asked.words() if asked else "")
+    view = View(
+        *(begun.visits, names, times.cells, session.machine.watch),
+        due=times.due,
+        within=asked.words() if asked else "",
+    )
     with view, stopping(stop, view.say):
         async for seen in execute(bench_of(session, begun, view, stop, asked), begun.visits):
             # Outside the event loop, and before the next cell begins: a kill loses the visit in hand at most.

@@ -21,7 +21,9 @@ def test_the_highest_rate_that_is_kept_is_found_and_told_again(
     with scripted(**ONE_AT_A_TIME) as server:
         story = scenario(tmp_path, {"url": server.url}, slo=LEVEL, size=size, sweep={"output_tokens": 5})
         said = olbench("size", story, "--db", db, "--html", page, "--no-selftest")
+        resumed = olbench("size", "--resume", "latest", "--db", db)  # there is nothing left to do
     assert said.code == 0, said.err
+    assert resumed.code == 0
     assert "requests a second" in said.out
     assert page.read_text("utf-8").startswith("<!doctype html>")
     record = kept(db)
